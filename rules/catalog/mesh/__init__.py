@@ -1,0 +1,1 @@
+"""The mesh: sidecars, mutual TLS, and what the mesh is told."""

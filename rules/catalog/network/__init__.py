@@ -1,0 +1,1 @@
+"""What network policies allow, over every API that the cluster enforces."""

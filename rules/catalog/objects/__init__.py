@@ -1,0 +1,1 @@
+"""Objects as such, whatever they are for."""

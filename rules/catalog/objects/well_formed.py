@@ -1,0 +1,53 @@
+"""An object must have the shape that its kind has wherever a rule reads it.
+
+Why: what cannot be read cannot be judged, and what cannot be judged is not allowed.
+Source: Kubernetes API reference; operations, fault table rows 5, 12, 17 and 18.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rules.model import NETWORK_POLICY, PODS, Finding, rule
+from rules.review import Cluster, Review
+from rules.shapes import faults
+from rules.words import kind_of, quote
+
+_METADATA = {"labels": {str: str}, "annotations": {str: str}}
+_CONTAINER = {"name": str, "image": str}
+_POD = {
+    "metadata": _METADATA,
+    "spec": {
+        "hostNetwork": bool,
+        "containers": [_CONTAINER],
+        "initContainers": [_CONTAINER],
+        "ephemeralContainers": [_CONTAINER],
+    },
+}
+SHAPES = {"Pod": _POD, "NetworkPolicy": {"metadata": _METADATA, "spec": {}}}
+
+ALLOW = [
+    "{kind: Pod, metadata: {labels: null}, spec: {containers: [{name: a}]}}",
+    "{kind: NetworkPolicy, spec: {podSelector: {}}}",
+]
+DENY = [
+    "{kind: Pod, metadata: {labels: [a]}, spec: {containers: [{name: a}]}}",
+    "{kind: Pod, metadata: {labels: {a: 1}}, spec: {containers: [{name: a}]}}",
+    "{kind: Pod, spec: {hostNetwork: 'true', containers: [{name: a}]}}",
+    "{kind: Pod, spec: {containers: {name: a}}}",
+    "{kind: Pod, spec: {containers: [null]}}",
+    "{kind: NetworkPolicy, spec: []}",
+]
+
+
+@rule(kinds=(*PODS, NETWORK_POLICY), severity="high")
+def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
+    """Speaks as MALFORMED; LIMIT is said at the door, of what is too deep to be read at all."""
+    for path, found, wanted in faults(review.object, SHAPES[review.kind]):
+        shown = quote(found) if isinstance(found, str | int) else kind_of(found)
+        yield Finding(
+            check="MALFORMED",
+            path=path,
+            message=f"{'' if path else 'the object '}is {shown}; it must be {wanted} [MALFORMED]",
+            found=found,
+        )

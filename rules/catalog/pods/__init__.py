@@ -1,0 +1,1 @@
+"""Pods and what runs in them: the sandbox."""

@@ -1,0 +1,288 @@
+"""The verbs: select, evaluate, mend, decide. Synchronous, and handed all they need.
+
+The engine is handed its rules; it knows none by name. The one `except Exception` of the project
+stands here, around one rule: a rule that fails is a Finding, and the others still speak.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from rules.model import (
+    JSON,
+    POD,
+    Action,
+    ActiveRule,
+    Decision,
+    Effect,
+    Finding,
+    Fix,
+    Level,
+    Operation,
+    Path,
+)
+from rules.patch import Inapplicable, apply, is_open, lookup, prefix
+from rules.pods import TEMPLATES, lift
+from rules.review import Cluster, Lazy, Review
+from rules.rulebook import Rulebook
+
+log = logging.getLogger("sallyport.engine")
+
+HOUSEKEEPERS = frozenset(
+    {
+        "system:serviceaccount:kube-system:namespace-controller",
+        "system:serviceaccount:kube-system:generic-garbage-collector",
+    }
+)
+"""Who deletes what the API server has already decided to delete."""
+
+_EFFECTS: dict[Action, dict[Level, Effect]] = {
+    "enforce": {"deny": "deny", "warn": "warn", "info": "info"},
+    "warn": {"deny": "warn", "warn": "warn", "info": "info"},
+    "audit": {"deny": "audit", "warn": "audit", "info": "info"},
+    "off": {"deny": "info", "warn": "info", "info": "info"},
+}
+_ORDER: dict[Effect, int] = {"deny": 0, "warn": 1, "audit": 2, "info": 3}
+
+Late = Callable[[], bool]
+
+
+class DeadlinePassed(Exception):  # noqa: N818  # it says what happened
+    """The time that the caller gave is over; looked at between rules."""
+
+
+def never() -> bool:
+    """A deadline that does not come."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A review as rules see it: a template lifted into the pod it would become, at `root`."""
+
+    review: Review
+    root: Path = ()
+    mendable: bool = False
+
+
+def select(rulebook: Rulebook, review: Review, cluster: Cluster) -> tuple[ActiveRule, ...]:
+    """The rules that have something to say of such a review, as they stand in its namespace."""
+    candidates = rulebook.index.get(
+        (review.group, review.resource, review.subresource, review.operation)
+    )
+    if not candidates or _keeps_house(review):
+        return ()
+    namespace = review.namespace
+    trusted = namespace != "" and cluster.trusts(namespace)
+    labels = cluster.namespace(namespace).labels if namespace else {}
+    chosen = [configured.within(labels) for configured in candidates]
+    return tuple(
+        active
+        for active in chosen
+        if active.action != "off" and not (trusted and active.rule.scope == "tenants")
+    )
+
+
+def open_case(review: Review) -> Case:
+    """The review as rules see it.
+
+    Only the creation of an object itself can be mended; a template always is, in thought.
+    """
+    template = TEMPLATES.get((review.group, review.kind))
+    if template is None or review.subresource or review.operation == "DELETE":
+        created = review.operation == "CREATE" and not review.subresource
+        return Case(review, mendable=created and "raw" in review.phases)
+    pod, root = lift(review.object, template, review.namespace)
+    lifted = replace(
+        review,
+        operation="CREATE",
+        group=POD.group,
+        resource=POD.resource,
+        kind=POD.kind,
+        phases=("raw", "final"),
+        new=Lazy.of(pod),
+        former=Lazy.of(None),
+    )
+    return Case(lifted, root, mendable=True)
+
+
+def evaluate(
+    rules: Iterable[ActiveRule], review: Review, cluster: Cluster, late: Late = never
+) -> list[Finding]:
+    """What the rules say of the object as it is, each Finding with its rule, action and effect.
+
+    Raises DeadlinePassed between two rules when `late` says so, and what decoding raises.
+    """
+    review.object  # noqa: B018  # decode here: a body that is no JSON is no rule's fault
+    findings: list[Finding] = []
+    for active in rules:
+        if late():
+            raise DeadlinePassed
+        try:
+            said = list(active.check(review, cluster.limited_to(active.rule.reads)))
+        except Exception:
+            log.exception("[%s] rule %s failed", review.uid[:8], active.rule.name)
+            said = [_failure(active, review)]
+        findings += [_attribute(finding, active) for finding in said]
+    return findings
+
+
+def mend(
+    rules: Sequence[ActiveRule], case: Case, cluster: Cluster, late: Late = never
+) -> tuple[Case, list[Finding], tuple[Operation, ...]]:
+    """Fill in what was left open and may be filled in, judge again, and prove that it helped.
+
+    Gives the mended case, what is still to say of it, and the patch of the object in the case.
+    A rule whose fix does not apply or does not silence it mends nothing.
+    """
+    findings = evaluate(rules, case.review, cluster, late)
+    menders = {active.rule.name for active in rules if active.mends} if case.mendable else set()
+    cured = [f for f in findings if f.rule in menders and _fills_in(f, case.review)]
+    if not cured:
+        return case, findings, ()
+    patch = tuple(operation for f in cured if f.fix is not None for operation in f.fix.patch)
+    try:
+        review = case.review.showing(apply(case.review.object, patch))
+    except Inapplicable as inapplicable:
+        log.warning("[%s] a fix does not apply: %s", case.review.uid[:8], inapplicable)
+        return _mend_without({f.rule for f in cured}, rules, case, cluster, late)
+    again = evaluate(rules, review, cluster, late)
+    spoken = {(f.rule, f.check, f.path) for f in again}
+    stubborn = {f.rule for f in cured if (f.rule, f.check, f.path) in spoken}
+    if stubborn:
+        return _mend_without(stubborn, rules, case, cluster, late)
+    return replace(case, review=review), again, patch
+
+
+def _mend_without(
+    names: set[str], rules: Sequence[ActiveRule], case: Case, cluster: Cluster, late: Late
+) -> tuple[Case, list[Finding], tuple[Operation, ...]]:
+    log.warning("[%s] not mended by %s", case.review.uid[:8], ", ".join(sorted(names)))
+    tamed = [replace(a, mends=False) if a.rule.name in names else a for a in rules]
+    return mend(tamed, case, cluster, late)
+
+
+def prove(
+    findings: list[Finding], rules: Sequence[ActiveRule], case: Case, cluster: Cluster
+) -> list[Finding]:
+    """The Findings, with only such fixes as silence them: each rule is asked again, once.
+
+    The fixes of one rule are applied together, so that the work stays linear.
+    """
+    proved = list(findings)
+    for active in rules:
+        own = [f for f in findings if f.rule == active.rule.name and f.fix is not None]
+        if not own:
+            continue
+        patch = [operation for f in own if f.fix is not None for operation in f.fix.patch]
+        try:
+            cured = case.review.showing(apply(case.review.object, patch))
+            spoken = {(f.check, f.path) for f in evaluate([active], cured, cluster)}
+        except Inapplicable:
+            spoken = {(f.check, f.path) for f in own}
+        proved = [
+            replace(f, fix=None) if f in own and (f.check, f.path) in spoken else f for f in proved
+        ]
+    return proved
+
+
+def settle(findings: Iterable[Finding], root: Path) -> list[Finding]:
+    """The Findings of a lifted pod, with their places in the author's object."""
+    if not root:
+        return list(findings)
+    return [
+        replace(
+            f,
+            path=root + f.path,
+            fix=f.fix and Fix(prefix(f.fix.patch, root), f.fix.safe),
+        )
+        for f in findings
+    ]
+
+
+def ratchet(
+    findings: Iterable[Finding], former: Iterable[Finding], review: Review, strict: frozenset[str]
+) -> list[Finding]:
+    """What the stored object had already is `existing`: it is told, and denies no more.
+
+    Two Findings agree in rule, check, place (list items by name, else by value) and found value.
+    `strict` names the rules whose Findings are never excused.
+    """
+    known = {_identity(f, review.old) for f in former}
+    return [
+        replace(f, existing=True, effect="warn" if f.effect == "deny" else f.effect)
+        if not f.error and f.rule not in strict and _identity(f, review.object) in known
+        else f
+        for f in findings
+    ]
+
+
+def decide(
+    findings: Iterable[Finding],
+    rules: Iterable[ActiveRule] = (),
+    patch: tuple[Operation, ...] = (),
+) -> Decision:
+    """The answer: Findings in order of effect, rule and place. Any that denies, denies."""
+    ordered = sorted(
+        findings, key=lambda f: (_ORDER[f.effect], f.rule, [str(s).zfill(6) for s in f.path])
+    )
+    return Decision(tuple(ordered), patch, tuple(active.rule.name for active in rules))
+
+
+def _keeps_house(review: Review) -> bool:
+    return (
+        review.operation == "DELETE"
+        and review.requester is not None
+        and review.requester.username in HOUSEKEEPERS
+    )
+
+
+def _attribute(finding: Finding, active: ActiveRule) -> Finding:
+    exempted = finding.exempted_by is not None
+    return replace(
+        finding,
+        rule=active.rule.name,
+        severity=active.rule.severity,
+        action=active.action,
+        effect="info" if exempted else _EFFECTS[active.action][finding.level],
+    )
+
+
+def _fills_in(finding: Finding, review: Review) -> bool:
+    """Whether the fix only adds what the author left open: a stated value is never ours to change."""
+    fix = finding.fix
+    return (
+        fix is not None
+        and fix.safe
+        and all(o.op == "add" and is_open(review.object, o.path) for o in fix.patch)
+    )
+
+
+def _failure(active: ActiveRule, review: Review) -> Finding:
+    return Finding(
+        check="ERROR",
+        path=(),
+        message=f"internal policy error [{review.uid[:8]}]: the rule could not decide, and what "
+        "it cannot decide it does not allow; the platform team finds the cause in the log",
+        why=f"{active.rule.name} failed on this object; that is our fault, not yours",
+        error=True,
+    )
+
+
+def _identity(finding: Finding, value: JSON) -> tuple[str, str, tuple[str, ...], str]:
+    steps = []
+    for depth, step in enumerate(finding.path):
+        name = str(step)
+        if isinstance(step, int):
+            item = lookup(value, finding.path[: depth + 1])
+            named = isinstance(item, dict) and isinstance(item.get("name"), str)
+            name = f"name={item['name']}" if named else _canonical(item)
+        steps.append(name)
+    return finding.rule, finding.check, tuple(steps), _canonical(finding.found)
+
+
+def _canonical(value: JSON) -> str:
+    return json.dumps(value, sort_keys=True, default=str)

@@ -1,0 +1,77 @@
+"""Will Istio inject its sidecar into this pod? Exactly, and if not, why not.
+
+Source: istio/istio pkg/kube/inject/inject.go and the webhook templates of its charts, as told in
+sandbox-and-mesh 4.2. On AKS the add-on installs revisions, and a `default` tag only by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from rules.model import JSON
+from rules.pods import annotations, labels, mapping
+from rules.review import Namespace
+
+INJECT = "sidecar.istio.io/inject"
+REVISION = "istio.io/rev"
+INJECTION = "istio-injection"
+NEVER_INJECTED = frozenset({"kube-system", "kube-public", "kube-node-lease", "local-path-storage"})
+
+Obstacle = Literal[
+    "host-network",
+    "namespace-never",
+    "label",
+    "annotation",
+    "namespace-injection",
+    "namespace-revision",
+    "revision",
+    "nothing",
+]
+"""What keeps the sidecar away. Of the last four, which say who selects the mesh, one at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """What Istio looks at when a pod is created. `known`: the revisions and tags that inject."""
+
+    namespace: Namespace
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    host_network: bool
+    known: frozenset[str]
+
+    @classmethod
+    def of(cls, pod: JSON, namespace: Namespace, known: frozenset[str]) -> Injection:
+        """What Istio would look at for this pod."""
+        host_network = mapping(pod, "spec").get("hostNetwork") is True
+        return cls(namespace, labels(pod), annotations(pod), host_network, known)
+
+    def obstacles(self) -> Iterator[Obstacle]:
+        """All that keeps the sidecar away, what the pod says first; nothing where it comes."""
+        if self.host_network:
+            yield "host-network"
+        if self.namespace.name in NEVER_INJECTED:
+            yield "namespace-never"
+        stated = self.labels.get(INJECT)
+        if stated == "false":
+            yield "label"
+        elif stated is None and self.annotations.get(INJECT) == "false":
+            yield "annotation"
+        selection = self._selection(stated)
+        if selection is not None:
+            yield selection
+
+    def _selection(self, stated: str | None) -> Obstacle | None:
+        """Why no injector selects the pod. The first that names a mesh decides, right or wrong."""
+        space = self.namespace.labels
+        default_tag = "default" in self.known
+        if INJECTION in space:
+            enabled = default_tag and space[INJECTION] == "enabled"
+            return None if enabled else "namespace-injection"
+        if REVISION in space:
+            return None if space[REVISION] in self.known else "namespace-revision"
+        if REVISION in self.labels:
+            return None if self.labels[REVISION] in self.known else "revision"
+        return None if default_tag and stated == "true" else "nothing"

@@ -1,0 +1,266 @@
+"""The nouns that rules are written in: Rule, ActiveRule, Finding, Fix, Decision.
+
+`Review` and `Cluster` stand in `rules.review`, since they know more of the world.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+JSON = Any
+"""A decoded JSON value: None, bool, int, float, str, list of JSON, dict of str to JSON."""
+
+Path = tuple[str | int, ...]
+"""Keys and list indexes from the root of an object, e.g. `("spec", "egress", 0)`."""
+
+Level = Literal["deny", "warn", "info"]
+Action = Literal["enforce", "warn", "audit", "off"]
+Effect = Literal["deny", "warn", "audit", "info"]
+Mend = Literal["enforce", "warn", "off"]
+Severity = Literal["critical", "high", "medium", "low"]
+Phase = Literal["raw", "final"]
+Scope = Literal["tenants", "everywhere"]
+OperationName = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+
+Check = Callable[..., Iterator["Finding"]]
+"""`check(review, cluster, *, parameters...)` yields what the rule has to say."""
+_AnyCheck = TypeVar("_AnyCheck", bound=Check)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of object and the resource that serves it."""
+
+    group: str
+    kind: str
+    resource: str
+    version: str = "v1"
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        """`group/version`, or the version alone for the core group."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+
+POD = Kind("", "Pod", "pods")
+NAMESPACE = Kind("", "Namespace", "namespaces", namespaced=False)
+DEPLOYMENT = Kind("apps", "Deployment", "deployments")
+STATEFUL_SET = Kind("apps", "StatefulSet", "statefulsets")
+DAEMON_SET = Kind("apps", "DaemonSet", "daemonsets")
+REPLICA_SET = Kind("apps", "ReplicaSet", "replicasets")
+JOB = Kind("batch", "Job", "jobs")
+CRON_JOB = Kind("batch", "CronJob", "cronjobs")
+NETWORK_POLICY = Kind("networking.k8s.io", "NetworkPolicy", "networkpolicies")
+RUNTIME_CLASS = Kind("node.k8s.io", "RuntimeClass", "runtimeclasses", namespaced=False)
+MUTATING_WEBHOOKS = Kind(
+    "admissionregistration.k8s.io",
+    "MutatingWebhookConfiguration",
+    "mutatingwebhookconfigurations",
+    namespaced=False,
+)
+
+WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, JOB, CRON_JOB)
+"""Kinds that carry a pod template."""
+PODS = (POD, *WORKLOADS)
+"""Pods, and whatever makes pods: a template is judged as the pod it would become."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of a JSON patch (RFC 6902), its place as a path."""
+
+    op: Literal["add", "replace", "remove"]
+    path: Path
+    value: JSON = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """How to mend a Finding. Safe: for an unset field, mend may apply it. Else it is only shown."""
+
+    patch: tuple[Operation, ...]
+    safe: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a rule says of one place in one object.
+
+    The rule states `check` (the paragraph of the specification), `path`, `message` (one line that
+    goes on from the place: `is "a"; set it to "b"`), `found` (what the ratchet compares), `level`,
+    `fix`, and `why` where the fact that triggered it says more than the rule's own reason. The
+    engine fills in the rest. See `rules.words.sentence` for the whole line.
+    """
+
+    check: str
+    path: Path
+    message: str
+    found: JSON = None
+    level: Level = "deny"
+    fix: Fix | None = None
+    why: str = ""
+    exempted_by: str | None = None
+
+    rule: str = ""
+    severity: Severity = "medium"
+    action: Action = "enforce"
+    effect: Effect = "deny"
+    existing: bool = False
+    error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """The examples of a rule, as they stand in its file: YAML texts.
+
+    `allow`: silent. `deny`, `warn`, `info`: speaks at that level. `fix`: pairs (before, after).
+    """
+
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    warn: tuple[str, ...] = ()
+    info: tuple[str, ...] = ()
+    fix: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A rule of the catalogue. Its name is its file name in kebab case.
+
+    `reads` are the kinds it asks the Cluster for; `mend` and `action` are its settings in the
+    built-in rulebook; `lift=False` keeps its examples out of workload templates and says why.
+    """
+
+    name: str
+    check: Check
+    kinds: tuple[Kind, ...]
+    operations: frozenset[OperationName]
+    subresources: tuple[str, ...]
+    reads: frozenset[Kind]
+    severity: Severity
+    scope: Scope
+    phase: Phase
+    transition: bool
+    mend: Mend
+    action: Action
+    doc: str
+    examples: Examples
+    parameters: Mapping[str, JSON]
+    lift: bool | str = True
+
+    @property
+    def summary(self) -> str:
+        """The one sentence that says what must be."""
+        return self.doc.partition("\n\n")[0].replace("\n", " ")
+
+    @property
+    def why(self) -> str:
+        """The reason, as one line."""
+        _, _, rest = self.doc.partition("Why: ")
+        return " ".join(rest.partition("\nSource:")[0].split())
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveRule:
+    """A rule as this cluster configured it, for one namespace: `check` has its parameters bound."""
+
+    rule: Rule
+    action: Action
+    check: Check
+    mends: bool = False
+    ratchet: bool = True
+    parameters: Mapping[str, JSON] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What we answer: the Findings with their effects, and the patch of the author's object."""
+
+    findings: tuple[Finding, ...] = ()
+    patch: tuple[Operation, ...] = ()
+    rules: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        """No Finding denies."""
+        return not any(finding.effect == "deny" for finding in self.findings)
+
+
+def rule(
+    *,
+    kinds: Iterable[Kind],
+    operations: Iterable[OperationName] = ("CREATE", "UPDATE"),
+    subresources: Iterable[str] = ("",),
+    reads: Iterable[Kind] = (),
+    severity: Severity = "high",
+    scope: Scope = "tenants",
+    phase: Phase = "final",
+    transition: bool = False,
+    mend: Mend = "off",
+    action: Action = "enforce",
+    lift: bool | str = True,
+) -> Callable[[_AnyCheck], _AnyCheck]:
+    """Declare the `check` of a rule file; `describe` makes the Rule of it.
+
+    Webhook match rules, RBAC and the generated pages follow from this declaration. A parameter of
+    the rule is a keyword-only argument of `check`; its default is the built-in value.
+    """
+    declared = {
+        "kinds": tuple(kinds),
+        "operations": frozenset(operations),
+        "subresources": tuple(subresources),
+        "reads": frozenset(reads),
+        "severity": severity,
+        "scope": scope,
+        "phase": phase,
+        "transition": transition,
+        "mend": mend,
+        "action": action,
+        "lift": lift,
+    }
+
+    def declare(check: _AnyCheck) -> _AnyCheck:
+        check.__rule__ = declared  # type: ignore[attr-defined]  # read back by describe
+        return check
+
+    return declare
+
+
+def describe(check: Check) -> Rule:
+    """The Rule that a decorated `check` declares, with the text and examples of its module.
+
+    Raises ValueError where a parameter has no default or the module no docstring.
+    """
+    module = sys.modules[check.__module__]
+    if not module.__doc__:
+        raise ValueError(f"{module.__name__} has no docstring: it is the public page of the rule")
+    parameters = {}
+    for parameter in inspect.signature(check).parameters.values():
+        if parameter.kind is not parameter.KEYWORD_ONLY:
+            continue
+        if parameter.default is parameter.empty:
+            raise ValueError(f"{module.__name__}: parameter {parameter.name} has no default")
+        parameters[parameter.name] = parameter.default
+    return Rule(
+        name=module.__name__.rpartition(".")[2].replace("_", "-"),
+        check=check,
+        doc=inspect.cleandoc(module.__doc__),
+        examples=_examples(vars(module)),
+        parameters=parameters,
+        **check.__rule__,  # type: ignore[attr-defined]
+    )
+
+
+def _examples(module: Mapping[str, JSON]) -> Examples:
+    return Examples(
+        allow=tuple(module.get("ALLOW", ())),
+        deny=tuple(module.get("DENY", ())),
+        warn=tuple(module.get("WARN", ())),
+        info=tuple(module.get("INFO", ())),
+        fix=tuple(module.get("FIX", ())),
+    )

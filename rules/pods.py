@@ -1,0 +1,88 @@
+"""Pods, and the pods that workload templates would become.
+
+Readers here are lenient: what is missing, null or of the wrong type reads as nothing. Wrong types
+are the business of the rule `well-formed`, so no other rule has to look for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from rules.model import CRON_JOB, JSON, POD, WORKLOADS, Path
+
+TEMPLATE: Path = ("spec", "template")
+JOB_TEMPLATE: Path = ("spec", "jobTemplate", "spec", "template")
+CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
+
+TEMPLATES: Mapping[tuple[str, str], Path] = {
+    (kind.group, kind.kind): JOB_TEMPLATE if kind is CRON_JOB else TEMPLATE for kind in WORKLOADS
+}
+"""Where each workload kind, by (group, kind), keeps its pod template."""
+
+
+class Container(NamedTuple):
+    """A container and its place in the pod."""
+
+    path: Path
+    value: Mapping[str, JSON]
+
+
+def mapping(value: JSON, *steps: str) -> Mapping[str, JSON]:
+    """The map at the end of the keys, or an empty one."""
+    for step in steps:
+        if not isinstance(value, dict):
+            return {}
+        value = value.get(step)
+    return value if isinstance(value, dict) else {}
+
+
+def strings(value: JSON, *steps: str) -> Mapping[str, str]:
+    """The entries of the map at the end of the keys that are strings: labels, annotations."""
+    found = mapping(value, *steps)
+    if all(isinstance(entry, str) for entry in found.values()):
+        return found
+    return {key: entry for key, entry in found.items() if isinstance(entry, str)}
+
+
+def labels(value: JSON) -> Mapping[str, str]:
+    """The labels of an object or template."""
+    return strings(value, "metadata", "labels")
+
+
+def annotations(value: JSON) -> Mapping[str, str]:
+    """The annotations of an object or template."""
+    return strings(value, "metadata", "annotations")
+
+
+def containers(pod: JSON) -> Iterator[Container]:
+    """All containers of a pod: init, ordinary and ephemeral ones, in that order."""
+    spec = mapping(pod, "spec")
+    for key in CONTAINER_LISTS:
+        found = spec.get(key)
+        if isinstance(found, list):
+            for index, value in enumerate(found):
+                if isinstance(value, dict):
+                    yield Container(("spec", key, index), value)
+
+
+def lift(workload: JSON, template: Path, namespace: str) -> tuple[JSON, Path]:
+    """The pod that the template of a workload would become, and its place in the workload.
+
+    It has the template's metadata and spec as they are; a template that is missing gives a pod
+    that says nothing. Where a step of the way is of the wrong type, that value itself and its
+    place are given, for `well-formed` to see.
+    """
+    value = workload
+    for depth, step in enumerate(template):
+        if not isinstance(value, dict):
+            return value, template[:depth]
+        value = value.get(str(step))
+        if value is None:
+            value = {}
+    if not isinstance(value, dict):
+        return value, template
+    metadata = value.get("metadata")
+    if metadata is None or isinstance(metadata, dict):
+        metadata = (metadata or {}) | {"namespace": namespace}
+    return value | {"apiVersion": "v1", "kind": POD.kind, "metadata": metadata}, template

@@ -1,0 +1,68 @@
+"""Rulebook: the operator's file as a value. `webhook.rulebook` reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from rules.model import ActiveRule, Kind, OperationName
+from rules.pods import TEMPLATES
+from rules.selectors import LabelSelector
+from rules.site import Site
+
+Key = tuple[str, str, str, str]
+"""(group, resource, subresource, operation), as a webhook is registered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A rule with its overrides: the first whose selector matches the namespace's labels counts."""
+
+    default: ActiveRule
+    overrides: tuple[tuple[LabelSelector, ActiveRule], ...] = ()
+
+    def within(self, labels: Mapping[str, str]) -> ActiveRule:
+        """The rule as it stands in a namespace with these labels."""
+        for selector, active in self.overrides:
+            if selector.matches(labels):
+                return active
+        return self.default
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """All rules as configured, and the site. `revision` names the text that it was read from."""
+
+    site: Site
+    rules: tuple[Configured, ...]
+    revision: str = ""
+    index: Mapping[Key, tuple[Configured, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, site: Site, rules: Iterable[Configured], *, revision: str = "") -> Rulebook:
+        """The rulebook, with the index by which a review finds its rules."""
+        rules = tuple(rules)
+        index: dict[Key, tuple[Configured, ...]] = {}
+        for configured in rules:
+            for key in _keys(configured):
+                index[key] = (*index.get(key, ()), configured)
+        return cls(site, rules, revision, index)
+
+
+def _keys(configured: Configured) -> Iterable[Key]:
+    rule = configured.default.rule
+    for kind in rule.kinds:
+        for subresource in rule.subresources:
+            for operation in sorted(operations_of(kind, rule.operations)):
+                yield kind.group, kind.resource, subresource, operation
+
+
+def operations_of(kind: Kind, operations: frozenset[OperationName]) -> frozenset[OperationName]:
+    """The operations on a kind at which a rule must be asked.
+
+    A changed template makes new pods: what a rule says of the creation of a pod, it says of the
+    update of a template.
+    """
+    if (kind.group, kind.kind) in TEMPLATES and "CREATE" in operations:
+        return operations | {"UPDATE"}
+    return operations

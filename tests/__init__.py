@@ -1,0 +1,1 @@
+"""Tests: laws over every rule, golden messages, doors, the fault table, a real API server."""

@@ -1,0 +1,98 @@
+"""Examples of rule files as reviews, for the laws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from rules.catalog import discover
+from rules.model import (
+    JSON,
+    PODS,
+    ActiveRule,
+    Kind,
+    OperationName,
+    Phase,
+    Rule,
+)
+from rules.review import Cluster, Lazy, Requester, Review
+from rules.rulebook import Configured, Rulebook
+from rules.site import Site
+
+RULES = discover()
+KINDS: Mapping[str, Kind] = {kind.kind: kind for rule in RULES for kind in (*rule.kinds, *PODS)}
+MAP_KEYS = {
+    "object", "old", "operation", "subresource", "user", "cluster", "parameters", "phase",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """An example: the object, and the circumstances in which it is met."""
+
+    object: JSON
+    old: JSON = None
+    operation: OperationName = "CREATE"
+    subresource: str = ""
+    user: Mapping[str, Any] = field(default_factory=dict)
+    cluster: tuple[JSON, ...] = ()
+    parameters: Mapping[str, JSON] = field(default_factory=dict)
+    phase: Phase = "raw"
+
+    def review(self) -> Review:
+        """The question that the example stands for."""
+        kind = KINDS[(self.object or self.old)["kind"]]
+        return Review(
+            operation=self.operation,
+            group=kind.group,
+            resource=kind.resource,
+            kind=kind.kind,
+            uid="0123abcd-0000-0000-0000-000000000000",
+            subresource=self.subresource,
+            namespace="default" if kind.namespaced else "",
+            name="example",
+            requester=Requester(
+                self.user.get("username", "developer"), frozenset(self.user.get("groups", ()))
+            ),
+            phases=("raw", "final") if self.phase == "raw" else ("final",),
+            new=Lazy.of(self.object),
+            former=Lazy.of(self.old),
+        )
+
+    def view(self) -> Cluster:
+        """What else exists."""
+        return Cluster.of(self.cluster, Site())
+
+
+def read(text: str) -> Example:
+    """The example that a YAML text of a rule file stands for."""
+    value = yaml.safe_load(text)
+    if "kind" in value:
+        return Example(object=value)
+    unknown = set(value) - MAP_KEYS
+    if unknown:
+        raise ValueError(f"unknown keys in an example: {sorted(unknown)}")
+    return Example(**{**value, "cluster": tuple(value.get("cluster", ()))})
+
+
+def rulebook(*rules: Rule, mends: bool = True, parameters: Mapping[str, JSON] | None = None,
+             ) -> Rulebook:  # fmt: skip
+    """These rules, all enforced; `parameters` go to the first of them."""
+    chosen = []
+    for position, rule in enumerate(rules):
+        given = dict(parameters or {}) if position == 0 else {}
+
+        def check(review: Review, cluster: Cluster, rule: Rule = rule, given: Any = given) -> Any:
+            return rule.check(review, cluster, **given)
+
+        active = ActiveRule(rule, "enforce", check, mends=mends and rule.mend == "enforce")
+        chosen.append(Configured(active))
+    return Rulebook.of(Site(), chosen)
+
+
+def well_formed() -> Rule:
+    """The built-in rule that looks at shapes: it speaks where others cannot read."""
+    return next(rule for rule in RULES if rule.name == "well-formed")

@@ -1,0 +1,232 @@
+"""The eight laws, each over every rule and every example of its file."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rules.engine import open_case
+from rules.model import JSON, Decision, Finding, Kind, Path, Rule, POD, WORKLOADS
+from rules.patch import apply, lookup
+from rules.pods import TEMPLATES
+from tests.examples import RULES, Example, read, rulebook, well_formed
+from webhook.judge import judge
+
+
+def _cases(*attributes: str) -> list[Any]:
+    return [
+        pytest.param(rule, read(text), id=f"{rule.name}-{attribute}-{number}")
+        for rule in RULES
+        for attribute in attributes
+        for number, text in enumerate(getattr(rule.examples, attribute))
+    ]
+
+
+def _pairs() -> list[Any]:
+    return [
+        pytest.param(rule, read(before), _after(after), id=f"{rule.name}-fix-{number}")
+        for rule in RULES
+        for number, (before, after) in enumerate(rule.examples.fix)
+    ]
+
+
+def _after(text: str) -> JSON:
+    return read(text).object
+
+
+def _judge(rule: Rule, example: Example, **circumstances: Any) -> Decision:
+    """The decision on an example where this rule and `well-formed` are all there is."""
+    others = [] if rule.name == "well-formed" else [well_formed()]
+    book = rulebook(rule, *others, parameters=example.parameters, **circumstances)
+    return judge(example.review(), book, example.view())
+
+
+def _own(rule: Rule, decision: Decision) -> list[Finding]:
+    return [f for f in decision.findings if f.rule == rule.name]
+
+
+def test_every_rule_has_examples_and_a_page() -> None:
+    for rule in RULES:
+        assert rule.examples.allow, rule.name
+        assert rule.examples.deny or rule.examples.warn or rule.examples.info, rule.name
+        assert rule.why, f"{rule.name}: the docstring has no 'Why:'"
+        assert "Source: " in rule.doc, rule.name
+        assert rule.summary.endswith("."), rule.name
+        assert (rule.mend == "enforce") == bool(rule.examples.fix), rule.name
+
+
+@pytest.mark.parametrize(("rule", "example"), _cases("allow"))
+def test_law_1_allow_is_silent(rule: Rule, example: Example) -> None:
+    decision = _judge(rule, example)
+    assert decision.findings == ()
+    assert decision.patch == ()
+
+
+@pytest.mark.parametrize(("rule", "example"), _cases("deny", "warn", "info"))
+def test_law_2_deny_speaks_and_no_safe_fix_silences_it(rule: Rule, example: Example) -> None:
+    decision = _judge(rule, example)
+    said = _own(rule, decision)
+    assert said, "the example is silent"
+    for finding in said:
+        if finding.fix is None or example.operation == "UPDATE":
+            continue
+        pod = open_case(example.review()).review.object
+        cured = apply(pod, finding.fix.patch)
+        left = _own(rule, _judge(rule, replace(example, object=cured)))
+        assert finding.path not in {f.path for f in left}, "the fix that is shown does not help"
+
+
+@pytest.mark.parametrize(
+    ("rule", "example", "level"),
+    [
+        pytest.param(*case.values, level, id=case.id)
+        for level in ("deny", "warn", "info")
+        for case in _cases(level)
+    ],
+)
+def test_law_2_an_example_speaks_at_its_level(rule: Rule, example: Example, level: str) -> None:
+    said = _own(rule, _judge(rule, example))
+    order = ["deny", "warn", "info"]
+    assert min((f.level for f in said), key=order.index) == level
+
+
+@pytest.mark.parametrize(("rule", "before", "after"), _pairs())
+def test_law_3_mending_gives_the_example(rule: Rule, before: Example, after: JSON) -> None:
+    decision = _judge(rule, before)
+    assert decision.patch
+    assert all(operation.op == "add" for operation in decision.patch)
+    assert apply(before.object, decision.patch) == after
+
+
+@pytest.mark.parametrize(("rule", "before", "after"), _pairs())
+def test_law_4_what_was_mended_is_silent(rule: Rule, before: Example, after: JSON) -> None:
+    assert _judge(rule, replace(before, object=after)).findings == ()
+    assert _judge(rule, before).findings == ()
+    unmended = _own(rule, _judge(rule, before, mends=False))
+    assert unmended, "where nothing is filled in, a missing value is a Finding"
+    assert all(f.fix is not None and f.fix.safe for f in unmended)
+
+
+@pytest.mark.parametrize(("rule", "before", "after"), _pairs())
+def test_law_5_mending_twice_is_mending_once(rule: Rule, before: Example, after: JSON) -> None:
+    mended = apply(before.object, _judge(rule, before).patch)
+    assert _judge(rule, replace(before, object=mended)).patch == ()
+
+
+@pytest.mark.parametrize(("rule", "example"), _cases("allow", "deny", "warn", "info"))
+def test_law_6_the_input_is_unchanged(rule: Rule, example: Example) -> None:
+    kept = copy.deepcopy(example)
+    _judge(rule, example)
+    assert example == kept
+
+
+@pytest.mark.parametrize(("rule", "before", "after"), _pairs())
+def test_law_6_the_input_of_a_fix_is_unchanged(rule: Rule, before: Example, after: JSON) -> None:
+    kept = copy.deepcopy(before)
+    _judge(rule, before)
+    assert before == kept
+
+
+def _lifted(example: Example, kind: Kind) -> Example:
+    """The same pod as the template of a workload."""
+    pod = {key: value for key, value in example.object.items() if key in {"metadata", "spec"}}
+    workload: JSON = pod
+    for step in reversed(TEMPLATES[kind.group, kind.kind]):
+        workload = {step: workload}
+    return replace(example, object={"kind": kind.kind, **workload})
+
+
+def _liftable(rule: Rule, example: Example) -> bool:
+    return (
+        rule.lift is True
+        and isinstance(example.object, dict)
+        and example.object.get("kind") == POD.kind
+        and example.operation == "CREATE"
+        and not example.subresource
+        and "ephemeralContainers" not in (example.object.get("spec") or {})
+    )
+
+
+@pytest.mark.parametrize("kind", WORKLOADS, ids=lambda kind: kind.kind)
+@pytest.mark.parametrize(("rule", "example"), _cases("allow", "deny", "warn", "info"))
+def test_law_7_a_template_is_judged_as_its_pod(rule: Rule, example: Example, kind: Kind) -> None:
+    if not _liftable(rule, example):
+        pytest.skip("not a pod that is created")
+    root = TEMPLATES[kind.group, kind.kind]
+    of_pod = _judge(rule, example)
+    of_workload = _judge(rule, _lifted(example, kind))
+    assert [(f.rule, f.check, f.level, root + f.path, f.message) for f in of_pod.findings] == [
+        (f.rule, f.check, f.level, f.path, f.message) for f in of_workload.findings
+    ]
+
+
+@pytest.mark.parametrize("kind", WORKLOADS, ids=lambda kind: kind.kind)
+@pytest.mark.parametrize(("rule", "before", "after"), _pairs())
+def test_law_7_what_would_be_mended_is_silent_in_a_template(
+    rule: Rule, before: Example, after: JSON, kind: Kind
+) -> None:
+    if not _liftable(rule, before):
+        pytest.skip("not a pod that is created")
+    decision = _judge(rule, _lifted(before, kind))
+    assert decision.findings == ()
+    assert decision.patch == ()
+
+
+def _nodes(value: JSON, path: Path = ()) -> Iterator[Path]:
+    yield path
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _nodes(inner, (*path, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _nodes(inner, (*path, index))
+
+
+def _put(value: JSON, path: Path, new: JSON) -> JSON:
+    if not path:
+        return new
+    changed = copy.copy(value)
+    changed[path[0]] = _put(value[path[0]], path[1:], new)
+    return changed
+
+
+_WRONG: tuple[JSON, ...] = (None, "text", 7, 7.5, True, [], ["a"], {}, {"a": {}})
+
+
+def _mutilations(example: Example) -> Iterator[tuple[Path, JSON, Example]]:
+    for path in _nodes(example.object):
+        if path in {(), ("kind",), ("apiVersion",)}:
+            continue
+        for wrong in _WRONG:
+            yield path, wrong, replace(example, object=_put(example.object, path, wrong))
+
+
+@pytest.mark.parametrize(("rule", "example"), _cases("allow", "deny", "warn", "info"))
+def test_law_8_mutilation_never_crashes(rule: Rule, example: Example) -> None:
+    for path, wrong, mutilated in _mutilations(example):
+        decision = _judge(rule, mutilated)
+        assert not [f for f in decision.findings if f.error], f"{path} = {wrong!r}"
+
+
+@pytest.mark.parametrize(("rule", "example"), _cases("deny", "warn", "info"))
+def test_law_8_mutilation_never_silences(rule: Rule, example: Example) -> None:
+    said = _own(rule, _judge(rule, example))
+    for finding in said:
+        for path, wrong, mutilated in _mutilations(example):
+            decision = _judge(rule, mutilated)
+            if rule.name == "well-formed" and path == finding.path:
+                continue  # what stands there is of the wrong type already
+            if path == finding.path[: len(path)]:
+                of_wrong_type = wrong is not None and type(wrong) is not type(
+                    lookup(example.object, path)
+                )
+                if of_wrong_type:
+                    assert decision.findings, f"{path} = {wrong!r} is silent"
+            else:  # filling in must not hide it either, where another mistake kept it from that
+                bare = _judge(rule, mutilated, mends=False)
+                places = {f.path for f in bare.findings if f.rule == rule.name}
+                assert finding.path in places, f"{path} = {wrong!r} silenced {finding.path}"

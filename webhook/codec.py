@@ -1,0 +1,254 @@
+"""AdmissionReview JSON to Review, and Decision to AdmissionReview JSON. Pure.
+
+The envelope is decoded by itself; the objects inside only when somebody asks for them. A body that
+is no review is refused here (`BadReview`, HTTP 4xx); what a review asks for is judged elsewhere.
+Source: k8s.io/api/admission/v1; operations 1 and rows 1-26 of its fault table.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from functools import lru_cache
+from typing import Annotated, Any, NoReturn
+
+import msgspec
+import orjson
+from msgspec import Meta, Raw, Struct
+
+from rules.model import JSON, Decision, OperationName, Phase
+from rules.patch import encode as encode_patch
+from rules.review import Lazy, Requester, Review
+from webhook.message import annotate, causes, explain, warn
+
+API_VERSION = "admission.k8s.io/v1"
+_UID_NEAR_THE_START = re.compile(rb'"uid"\s*:\s*"([A-Za-z0-9-]{1,128})"')
+_LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_ALLOWED = b'{"apiVersion":"%b","kind":"AdmissionReview","response":{"uid":%b,"allowed":true,%b}}'
+
+
+class BadReview(ValueError):  # noqa: N818  # it says what the body is
+    """The body is no AdmissionReview that we can read. `reason` is a word for the metrics."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class TooDeep(Exception):  # noqa: N818  # it says what the body is
+    """The body is nested deeper than any object of Kubernetes. `uid` is "" where none is found."""
+
+    def __init__(self, uid: str) -> None:
+        super().__init__("nested deeper than 1024 levels")
+        self.uid = uid
+
+
+class _Kind(Struct):
+    group: str = ""
+    version: str = ""
+    kind: str = ""
+
+
+class _Resource(Struct):
+    group: str = ""
+    version: str = ""
+    resource: str = ""
+
+
+class _User(Struct):
+    username: str | None = None
+    groups: list[str] | None = None
+
+
+class _Envelope(Struct):
+    """What the request says besides the objects."""
+
+    uid: Annotated[str, Meta(min_length=1, max_length=128)]
+    kind: _Kind
+    resource: _Resource
+    operation: OperationName
+    subResource: str | None = None  # noqa: N815  # as on the wire
+    name: str | None = None
+    namespace: str | None = None
+    userInfo: _User | None = None  # noqa: N815
+    dryRun: bool | None = None  # noqa: N815
+
+
+class _Request(_Envelope):
+    object: Raw = Raw(b"null")
+    oldObject: Raw = Raw(b"null")  # noqa: N815
+
+
+class _Head(Struct):
+    apiVersion: str  # noqa: N815
+    kind: str
+
+
+class _AdmissionReview(_Head):
+    request: _Request
+
+
+_decode = msgspec.json.Decoder(_AdmissionReview).decode
+_split = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+def decode(body: bytes, *, phases: tuple[Phase, ...] = ("final",)) -> Review:
+    """The question in the body of a POST.
+
+    Raises BadReview where the body is no review, TooDeep where it is nested too deeply; reading
+    the objects of the Review may raise both later, since they are decoded when asked for.
+    """
+    try:
+        if not body.isascii():
+            body.decode()
+        review = _decode(body)
+    except RecursionError as error:
+        raise TooDeep(_uid_of(body)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if _LONE_SURROGATE.search(body):
+            return _decode_slowly(body, phases)
+        raise _bad(error) from error
+    _check_head(review)
+    request = review.request
+    uid = request.uid
+    return _review(
+        request,
+        phases,
+        Lazy(lambda: _object(request.object, uid)),
+        Lazy(lambda: _object(request.oldObject, uid)),
+    )
+
+
+def encode(review: Review, decision: Decision, *, messages: Any = None) -> bytes:
+    """The answer: an AdmissionReview with the same uid. `messages`: a `rules.site.Messages`.
+
+    A patch is only ever written where the Decision holds one, and that only /mutate makes.
+    """
+    uid = orjson.dumps(review.uid)
+    if not decision.findings and not decision.patch:
+        audit = b'"auditAnnotations":{"decision-id":%b}' % uid
+        return _ALLOWED % (API_VERSION.encode(), uid, audit)
+    response: dict[str, JSON] = {"uid": review.uid, "allowed": decision.allowed}
+    if not decision.allowed:
+        response["status"] = {
+            "code": 403,
+            "reason": "Forbidden",
+            "message": explain(review, decision, messages),
+            "details": {"causes": causes(decision)},
+        }
+    if decision.patch:
+        patch = orjson.dumps(encode_patch(decision.patch))
+        response |= {"patch": base64.b64encode(patch).decode(), "patchType": "JSONPatch"}
+    warnings = warn(decision)
+    if warnings:
+        response["warnings"] = warnings
+    response["auditAnnotations"] = annotate(review, decision)
+    return orjson.dumps(
+        {"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": response}
+    )
+
+
+def _check_head(review: _Head) -> None:
+    if review.apiVersion != API_VERSION or review.kind != "AdmissionReview":
+        raise BadReview(
+            "kind",
+            f"this is {review.kind[:64]} of {review.apiVersion[:64]}; "
+            f"it must be AdmissionReview of {API_VERSION}",
+        )
+
+
+def _review(
+    request: _Envelope, phases: tuple[Phase, ...], new: Lazy[JSON], former: Lazy[JSON]
+) -> Review:
+    user = request.userInfo
+    requester = Requester()
+    if user is not None:
+        requester = _requester(user.username or "", tuple(user.groups or ()))
+    return Review(
+        operation=request.operation,
+        group=request.resource.group,
+        resource=request.resource.resource,
+        kind=request.kind.kind,
+        uid=request.uid,
+        subresource=request.subResource or "",
+        namespace=request.namespace or "",
+        name=request.name or "",
+        requester=requester,
+        dry_run=request.dryRun is True,
+        phases=phases,
+        new=new,
+        former=former,
+    )
+
+
+@lru_cache(maxsize=1024)  # a few controllers ask nearly all questions
+def _requester(username: str, groups: tuple[str, ...]) -> Requester:
+    return Requester(username, frozenset(groups))
+
+
+def _object(raw: Raw, uid: str) -> JSON:
+    """The object without what its managers noted: that is often half of it, and no rule reads it."""
+    try:
+        if bytes(memoryview(raw)[:1]) != b"{":
+            return _loads(raw)
+        fields = _split(raw)
+        metadata = fields.pop("metadata", None)
+        value = {key: _loads(inner) for key, inner in fields.items()}
+        if metadata is None:
+            return value
+        if bytes(memoryview(metadata)[:1]) != b"{":
+            return value | {"metadata": _loads(metadata)}
+        noted = _split(metadata)
+        noted.pop("managedFields", None)
+    except msgspec.DecodeError as error:
+        raise _bad(error) from error
+    except orjson.JSONDecodeError as error:
+        if "depth" in str(error):
+            raise TooDeep(uid) from error
+        raise _bad(error) from error
+    return value | {"metadata": {key: _loads(inner) for key, inner in noted.items()}}
+
+
+def _loads(raw: Raw) -> JSON:
+    return orjson.loads(memoryview(raw))
+
+
+def _decode_slowly(body: bytes, phases: tuple[Phase, ...]) -> Review:
+    """The same by the standard library, which alone accepts a lone surrogate, as Go does."""
+    try:
+        value = json.loads(body, parse_constant=_reject, parse_float=_finite)
+        request = value["request"]
+        _check_head(msgspec.convert(value, _Head))
+        envelope = msgspec.convert(request, _Envelope)
+    except RecursionError as error:
+        raise TooDeep(_uid_of(body)) from error
+    except (ValueError, TypeError, KeyError, msgspec.ValidationError) as error:
+        raise _bad(error) from error
+    new, former = Lazy.of(request.get("object")), Lazy.of(request.get("oldObject"))
+    return _review(envelope, phases, new, former)
+
+
+def _reject(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:32]} is no finite number")
+    return number
+
+
+def _bad(error: Exception) -> BadReview:
+    if isinstance(error, BadReview):
+        return error
+    invalid = isinstance(error, msgspec.ValidationError)
+    return BadReview("review" if invalid else "json", f"the body is no AdmissionReview: {error}")
+
+
+def _uid_of(body: bytes) -> str:
+    """The uid, where Go writes it: behind kind and apiVersion, in the first 512 bytes."""
+    found = _UID_NEAR_THE_START.search(body[:512])
+    return found[1].decode() if found else ""

@@ -1,0 +1,250 @@
+"""Rulebook -> what is installed: the two webhook configurations, and the manifests around them.
+
+What the API server sends follows from what the rules declare; see `rules.rulebook`. Requests that
+no rule reads are never sent: a wildcard would slow every write and keep a cluster from starting.
+Sources: contracts 7; sandbox-and-mesh 1; Kubernetes API, admissionregistration.k8s.io/v1.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Literal, get_args
+
+import yaml
+
+from rules.model import JSON, WORKLOADS, Kind, OperationName
+from rules.rulebook import Configured, Rulebook, operations_of
+
+FailurePolicy = Literal["Fail", "Ignore"]
+Resource = tuple[Kind, str]
+"""A kind and its subresource, `""` for the object itself."""
+
+SERVICE = {"namespace": "sallyport-system", "name": "sallyport", "port": 443}
+ENFORCER = {"admissions.enforcer/disabled": "true"}
+"""Keeps the AKS admissions enforcer from adding terms to our selectors that tenants can meet."""
+
+_OPERATIONS: tuple[OperationName, ...] = get_args(OperationName)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One of the two configurations: what it is called, and what differs between them."""
+
+    configuration: str
+    kind: str
+    path: str
+    extra: Mapping[str, JSON]
+
+
+MUTATE = Door(
+    "00-sallyport-mutate",  # sorts before Istio's: a label that we add must still bring the sidecar
+    "MutatingWebhookConfiguration",
+    "mutate",
+    # Called again on Istio's output, we would take a genuine sidecar for a forged one.
+    {"timeoutSeconds": 2, "reinvocationPolicy": "Never"},
+)
+VALIDATE = Door(
+    "sallyport-validate", "ValidatingWebhookConfiguration", "validate", {"timeoutSeconds": 4}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a configuration: its name, and which requests it leaves out.
+
+    `tenants`: requests in trusted namespaces are not sent. `conditions`: CEL by name, all must hold.
+    """
+
+    name: str
+    tenants: bool = False
+    conditions: Mapping[str, str] = field(default_factory=dict)
+
+
+_PODS = Entry("pods", tenants=True)
+_TEMPLATES = Entry("templates", tenants=True)
+_NETWORK_POLICIES = Entry("network-policies", tenants=True)
+
+ENTRIES: Mapping[str, Entry] = {
+    "pods": _PODS,
+    **{f"{kind.resource}.{kind.group}": _TEMPLATES for kind in WORKLOADS},
+    "services": Entry("services", tenants=True),
+    "networkpolicies.networking.k8s.io": _NETWORK_POLICIES,
+}
+"""Entries by `resource[/subresource][.group]`; a subresource without a row is in its resource's.
+
+A resource without a row has an entry of its own name that leaves nothing out: whom a namespace
+selector excludes must be decided here, with the reason that its requests cannot matter.
+"""
+
+
+def webhooks(
+    rulebook: Rulebook,
+    *,
+    url: str | None = None,
+    ca_bundle: bytes | None = None,
+    failure_policy: FailurePolicy = "Fail",
+    mutate: bool = True,
+) -> list[JSON]:
+    """The webhook configurations for the rules that stand in this rulebook.
+
+    `url`: where the server is, in place of the Service; `/mutate` and `/validate` are appended.
+    `ca_bundle`: PEM; without it `sallyport certs issue` puts it there. Raises certs.pem.BadPair
+    for a bundle with a bad block, since the API server would drop all of it without a word.
+    """
+    bundle = {} if ca_bundle is None else {"caBundle": _encode(ca_bundle)}
+    return [
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": door.kind,
+            "metadata": {
+                "name": door.configuration,
+                "labels": dict(ENFORCER),
+                "annotations": dict(ENFORCER),
+            },
+            "webhooks": [
+                _render(entry, door, rules, rulebook)
+                | {"failurePolicy": failure_policy, "clientConfig": _reach(door, url) | bundle}
+                for entry, rules in _entries(rulebook, door)
+            ],
+        }
+        for door in (MUTATE, VALIDATE)
+        if mutate or door is VALIDATE
+    ]
+
+
+def everything(rulebook: Rulebook, *, text: str | None = None, mutate: bool = True) -> list[JSON]:
+    """All objects of manifests/base in the order of installation, for this rulebook.
+
+    `text` is the rulebook as the server shall read it; None leaves the base's own.
+    """
+    base = resources.files("manifests") / "base"
+    plan = yaml.safe_load((base / "kustomization.yaml").read_text(encoding="utf-8"))
+    objects: list[JSON] = []
+    for name in plan["resources"]:
+        if name == "webhooks.yaml":  # generated for the built-in rulebook
+            objects += webhooks(rulebook, failure_policy="Ignore", mutate=mutate)
+        else:
+            objects += yaml.safe_load_all((base / name).read_text(encoding="utf-8"))
+    labels = {key: value for item in plan["labels"] for key, value in item["pairs"].items()}
+    return [_adapt(value, labels, text, mutate=mutate) for value in objects]
+
+
+def _adapt(value: JSON, labels: Mapping[str, str], text: str | None, *, mutate: bool) -> JSON:
+    metadata = value["metadata"]
+    metadata["labels"] = {**metadata.get("labels", {}), **labels}
+    if value["kind"] == "ConfigMap" and text is not None:
+        value["data"] = {"rulebook.yaml": text}
+    if value["kind"] == "Deployment" and not mutate:
+        value["spec"]["template"]["spec"]["containers"][0]["args"].append("--no-mutate")
+    return value
+
+
+def _entries(rulebook: Rulebook, door: Door) -> Iterator[tuple[Entry, list[JSON]]]:
+    """The entries of a configuration in the order of the table, others by name, with their rules."""
+    asked: dict[str, dict[Resource, frozenset[OperationName]]] = defaultdict(dict)
+    entries = {}
+    for resource, operations in _requests(rulebook, door).items():
+        entry = _entry_of(*resource)
+        entries[entry.name] = entry
+        asked[entry.name][resource] = operations
+    order = [entry.name for entry in ENTRIES.values()]
+    for name in sorted(asked, key=lambda name: (name not in order, name)):
+        yield entries[name], _match_rules(asked[name])
+
+
+def _requests(rulebook: Rulebook, door: Door) -> Mapping[Resource, frozenset[OperationName]]:
+    """The operations that some standing rule must be asked at, by resource."""
+    wanted: dict[Resource, frozenset[OperationName]] = defaultdict(frozenset)
+    for configured in rulebook.rules:
+        if not _stands(configured, door):
+            continue
+        rule = configured.default.rule
+        for kind in rule.kinds:
+            for subresource in rule.subresources:
+                operations = operations_of(kind, rule.operations)
+                if door is MUTATE:  # it looks at the creation of an object itself, and no template
+                    whole = kind not in WORKLOADS and not subresource
+                    operations = operations & {"CREATE"} if whole else frozenset()
+                if operations:
+                    wanted[kind, subresource] |= operations
+    return wanted
+
+
+def _stands(configured: Configured, door: Door) -> bool:
+    """Whether the rule has something to say at this door in some namespace."""
+    actives = [configured.default, *(active for _, active in configured.overrides)]
+    return any(
+        active.action != "off" and (door is VALIDATE or active.mends or active.rule.phase == "raw")
+        for active in actives
+    )
+
+
+def _entry_of(kind: Kind, subresource: str) -> Entry:
+    group = f".{kind.group}" if kind.group else ""
+    return (
+        ENTRIES.get(f"{kind.resource}/{subresource}{group}")
+        or ENTRIES.get(f"{kind.resource}{group}")
+        or Entry(kind.resource)
+    )
+
+
+def _match_rules(asked: Mapping[Resource, frozenset[OperationName]]) -> list[JSON]:
+    """The `rules` of an entry: what differs only in its resource stands together."""
+    together: dict[tuple[str, str, bool, tuple[OperationName, ...]], list[str]] = defaultdict(list)
+    for (kind, subresource), operations in asked.items():
+        ordered = tuple(name for name in _OPERATIONS if name in operations)
+        name = f"{kind.resource}/{subresource}" if subresource else kind.resource
+        together[kind.group, kind.version, kind.namespaced, ordered].append(name)
+    return [
+        {
+            "apiGroups": [group],
+            "apiVersions": [version],
+            "operations": list(operations),
+            "resources": sorted(names),
+            "scope": "Namespaced" if namespaced else "Cluster",
+        }
+        for (group, version, namespaced, operations), names in sorted(together.items())
+    ]
+
+
+def _render(entry: Entry, door: Door, rules: Iterable[JSON], rulebook: Rulebook) -> JSON:
+    rendered = {
+        "name": f"{entry.name}.{door.path}.sallyport.dev",
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "matchPolicy": "Equivalent",
+        **door.extra,
+        "rules": list(rules),
+    }
+    if entry.tenants:
+        rendered["namespaceSelector"] = {
+            "matchExpressions": [
+                {
+                    "key": "kubernetes.io/metadata.name",  # the one label that nobody can forge
+                    "operator": "NotIn",
+                    "values": sorted(rulebook.site.trusted.namespaces),
+                }
+            ]
+        }
+    if entry.conditions:
+        rendered["matchConditions"] = [
+            {"name": name, "expression": text} for name, text in entry.conditions.items()
+        ]
+    return rendered
+
+
+def _reach(door: Door, url: str | None) -> JSON:
+    if url is None:
+        return {"service": {**SERVICE, "path": f"/{door.path}"}}
+    return {"url": f"{url.rstrip('/')}/{door.path}"}
+
+
+def _encode(bundle: bytes) -> str:
+    from certs import pem
+
+    pem.read_certificates(bundle)
+    return base64.b64encode(bundle).decode("ascii")

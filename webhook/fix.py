@@ -1,0 +1,65 @@
+"""Fix to YAML: the smallest manifest, from the root, that shows what to change.
+
+Maps show only what changes. An item of a list with a name shows its name beside that; any other
+item is shown whole, since pasted in part it could allow more than before.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+from rules.model import JSON, Fix, Path
+from rules.patch import apply, lookup
+from rules.words import place, quote
+
+_MARK = "sallyport-was-{}"
+_MARKED = re.compile(r"sallyport-was-(\d+)")
+
+
+def sketch(value: JSON, fix: Fix) -> list[str]:
+    """The lines that show the fix of an object: YAML, and a comment for what is replaced.
+
+    Raises Inapplicable where the fix has no place in the object.
+    """
+    patched = apply(value, fix.patch)
+    removed = [f"# remove {place(o.path)}" for o in fix.patch if o.op == "remove"]
+    kept = [operation for operation in fix.patch if operation.op != "remove"]
+    if not kept:
+        return removed
+    notes = []
+    for operation in kept:
+        scalar = not isinstance(operation.value, dict | list)
+        if operation.op == "replace" and scalar:
+            mark = _MARK.format(len(notes))
+            was, now = quote(lookup(value, operation.path)), quote(operation.value)
+            notes.append(f"{now}   # was {was}")
+            patched = apply(patched, [type(operation)("replace", operation.path, mark)])
+    text = yaml.safe_dump(
+        _needed(patched, [operation.path for operation in kept]),
+        default_flow_style=False,
+        sort_keys=False,
+        width=10_000,
+    )
+    text = _MARKED.sub(lambda found: notes[int(found[1])], text)
+    return [*text.rstrip("\n").split("\n"), *removed]
+
+
+def _needed(value: JSON, paths: list[Path]) -> JSON:
+    """The part of the value that holds the paths."""
+    if any(not path for path in paths):
+        return value
+    inner: dict[Any, list[Path]] = {}
+    for path in paths:
+        inner.setdefault(path[0], []).append(path[1:])
+    if isinstance(value, dict):
+        return {key: _needed(value[key], rest) for key, rest in inner.items()}
+    return [_item(value[index], rest) for index, rest in sorted(inner.items())]
+
+
+def _item(value: JSON, paths: list[Path]) -> JSON:
+    if isinstance(value, dict) and isinstance(value.get("name"), str):
+        return {"name": value["name"]} | _needed(value, paths)
+    return value
