@@ -27,7 +27,7 @@ from rules.model import (
 from rules.patch import Inapplicable, apply, is_open, lookup, prefix
 from rules.pods import TEMPLATES, lift
 from rules.review import Cluster, Lazy, Review
-from rules.rulebook import Rulebook
+from rules.rulebook import Chosen, Rulebook
 
 log = logging.getLogger("sallyport.engine")
 
@@ -49,6 +49,8 @@ _ORDER: dict[Effect, int] = {"deny": 0, "warn": 1, "audit": 2, "info": 3}
 
 Late = Callable[[], bool]
 
+NOBODY = Chosen()
+
 
 class DeadlinePassed(Exception):  # noqa: N818  # it says what happened
     """The time that the caller gave is over; looked at between rules."""
@@ -68,22 +70,16 @@ class Case:
     mendable: bool = False
 
 
-def select(rulebook: Rulebook, review: Review, cluster: Cluster) -> tuple[ActiveRule, ...]:
+def select(rulebook: Rulebook, review: Review, cluster: Cluster) -> Chosen:
     """The rules that have something to say of such a review, as they stand in its namespace."""
-    candidates = rulebook.index.get(
-        (review.group, review.resource, review.subresource, review.operation)
-    )
-    if not candidates or _keeps_house(review):
-        return ()
+    key = (review.group, review.resource, review.subresource, review.operation)
+    if key not in rulebook.index or _keeps_house(review):
+        return NOBODY
     namespace = review.namespace
-    trusted = namespace != "" and cluster.trusts(namespace)
-    labels = cluster.namespace(namespace).labels if namespace else {}
-    chosen = [configured.within(labels) for configured in candidates]
-    return tuple(
-        active
-        for active in chosen
-        if active.action != "off" and not (trusted and active.rule.scope == "tenants")
-    )
+    if not namespace:
+        return rulebook.choose(key, {}, trusted=False)
+    labels = cluster.namespace(namespace).labels
+    return rulebook.choose(key, labels, trusted=cluster.trusts(namespace))
 
 
 def open_case(review: Review) -> Case:
@@ -94,17 +90,20 @@ def open_case(review: Review) -> Case:
     template = TEMPLATES.get((review.group, review.kind))
     if template is None or review.subresource or review.operation == "DELETE":
         created = review.operation == "CREATE" and not review.subresource
-        return Case(review, mendable=created and "raw" in review.phases)
+        return Case(review, (), created and "raw" in review.phases)
     pod, root = lift(review.object, template, review.namespace)
-    lifted = replace(
-        review,
+    lifted = Review(
         operation="CREATE",
         group=POD.group,
         resource=POD.resource,
         kind=POD.kind,
+        uid=review.uid,
+        namespace=review.namespace,
+        name=review.name,
+        requester=review.requester,
+        dry_run=review.dry_run,
         phases=("raw", "final"),
         new=Lazy.of(pod),
-        former=Lazy.of(None),
     )
     return Case(lifted, root, mendable=True)
 
@@ -126,8 +125,24 @@ def evaluate(
         except Exception:
             log.exception("[%s] rule %s failed", review.uid[:8], active.rule.name)
             said = [_failure(active, review)]
-        findings += [_attribute(finding, active) for finding in said]
+        if said:
+            findings += attribute(said, active)
     return findings
+
+
+def attribute(findings: Iterable[Finding], active: ActiveRule) -> list[Finding]:
+    """The Findings of a rule, with its name, action and effect."""
+    effects = _EFFECTS[active.action]
+    return [
+        replace(
+            finding,
+            rule=active.rule.name,
+            severity=active.rule.severity,
+            action=active.action,
+            effect="info" if finding.exempted_by is not None else effects[finding.level],
+        )
+        for finding in findings
+    ]
 
 
 def mend(
@@ -139,6 +154,8 @@ def mend(
     A rule whose fix does not apply or does not silence it mends nothing.
     """
     findings = evaluate(rules, case.review, cluster, late)
+    if not findings:
+        return case, findings, ()
     menders = {active.rule.name for active in rules if active.mends} if case.mendable else set()
     cured = [f for f in findings if f.rule in menders and _fills_in(f, case.review)]
     if not cured:
@@ -222,14 +239,19 @@ def ratchet(
 
 def decide(
     findings: Iterable[Finding],
-    rules: Iterable[ActiveRule] = (),
+    names: tuple[str, ...] = (),
     patch: tuple[Operation, ...] = (),
 ) -> Decision:
-    """The answer: Findings in order of effect, rule and place. Any that denies, denies."""
+    """The answer: Findings in order of effect, rule and place. Any that denies, denies.
+
+    `names` are the rules that were asked.
+    """
+    if not findings:
+        return Decision((), patch, names)
     ordered = sorted(
         findings, key=lambda f: (_ORDER[f.effect], f.rule, [str(s).zfill(6) for s in f.path])
     )
-    return Decision(tuple(ordered), patch, tuple(active.rule.name for active in rules))
+    return Decision(tuple(ordered), patch, names)
 
 
 def _keeps_house(review: Review) -> bool:
@@ -237,17 +259,6 @@ def _keeps_house(review: Review) -> bool:
         review.operation == "DELETE"
         and review.requester is not None
         and review.requester.username in HOUSEKEEPERS
-    )
-
-
-def _attribute(finding: Finding, active: ActiveRule) -> Finding:
-    exempted = finding.exempted_by is not None
-    return replace(
-        finding,
-        rule=active.rule.name,
-        severity=active.rule.severity,
-        action=active.action,
-        effect="info" if exempted else _EFFECTS[active.action][finding.level],
     )
 
 

@@ -41,6 +41,10 @@ class Kind:
     version: str = "v1"
     namespaced: bool = True
 
+    def __hash__(self) -> int:
+        """Strings keep their hash, tuples do not, and every read of a Cluster asks for one."""
+        return hash(self.kind)
+
     @property
     def api_version(self) -> str:
         """`group/version`, or the version alone for the core group."""
@@ -165,7 +169,7 @@ class Rule:
         return " ".join(rest.partition("\nSource:")[0].split())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # itself and nothing else: it keys caches
 class ActiveRule:
     """A rule as this cluster configured it, for one namespace: `check` has its parameters bound."""
 

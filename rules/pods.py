@@ -40,9 +40,10 @@ def mapping(value: JSON, *steps: str) -> Mapping[str, JSON]:
 def strings(value: JSON, *steps: str) -> Mapping[str, str]:
     """The entries of the map at the end of the keys that are strings: labels, annotations."""
     found = mapping(value, *steps)
-    if all(isinstance(entry, str) for entry in found.values()):
-        return found
-    return {key: entry for key, entry in found.items() if isinstance(entry, str)}
+    for entry in found.values():
+        if not isinstance(entry, str):
+            return {key: entry for key, entry in found.items() if isinstance(entry, str)}
+    return found
 
 
 def labels(value: JSON) -> Mapping[str, str]:

@@ -30,6 +30,30 @@ class Configured:
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """The rules that are asked about a review, by phase; `menders` are the final ones that mend."""
+
+    rules: tuple[ActiveRule, ...] = ()
+    raw: tuple[ActiveRule, ...] = ()
+    final: tuple[ActiveRule, ...] = ()
+    menders: tuple[ActiveRule, ...] = ()
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, rules: Iterable[ActiveRule]) -> Chosen:
+        """These rules, sorted into phases."""
+        rules = tuple(rules)
+        final = tuple(active for active in rules if active.rule.phase == "final")
+        return cls(
+            rules,
+            tuple(active for active in rules if active.rule.phase == "raw"),
+            final,
+            tuple(active for active in final if active.mends),
+            tuple(active.rule.name for active in rules),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Rulebook:
     """All rules as configured, and the site. `revision` names the text that it was read from."""
 
@@ -37,6 +61,9 @@ class Rulebook:
     rules: tuple[Configured, ...]
     revision: str = ""
     index: Mapping[Key, tuple[Configured, ...]] = field(default_factory=dict)
+    _chosen: dict[tuple[ActiveRule, ...], Chosen] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     @classmethod
     def of(cls, site: Site, rules: Iterable[Configured], *, revision: str = "") -> Rulebook:
@@ -47,6 +74,21 @@ class Rulebook:
             for key in _keys(configured):
                 index[key] = (*index.get(key, ()), configured)
         return cls(site, rules, revision, index)
+
+    def choose(self, key: Key, labels: Mapping[str, str], *, trusted: bool) -> Chosen:
+        """The rules for a review of this key in a namespace with these labels, trusted or not."""
+        active = tuple(
+            [
+                active
+                for configured in self.index.get(key, ())
+                if (active := configured.within(labels)).action != "off"
+                and not (trusted and active.rule.scope == "tenants")
+            ]
+        )
+        chosen = self._chosen.get(active)
+        if chosen is None:
+            chosen = self._chosen[active] = Chosen.of(active)
+        return chosen
 
 
 def _keys(configured: Configured) -> Iterable[Key]:

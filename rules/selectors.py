@@ -89,12 +89,18 @@ class LabelSelector:
         `key` is what label keys must look like, for dialects with keys of their own. Raises
         InvalidSelector with every fault. Null counts as absent, below the node itself.
         """
-        read = list(_requirements(node, path, key=key))
-        faults = tuple(item for item in read if isinstance(item, Fault))
+        requirements: list[Requirement] = []
+        faults: list[Fault] = []
+        for item in _requirements(node, path, key=key):
+            if isinstance(item, Fault):
+                faults.append(item)
+            else:
+                requirements.append(item)
         if faults:
-            raise InvalidSelector(faults)
-        requirements = {item for item in read if isinstance(item, Requirement)}
-        return cls(tuple(sorted(requirements, key=_order)))
+            raise InvalidSelector(tuple(faults))
+        if len(requirements) > 1:
+            requirements = sorted(set(requirements), key=_order)
+        return cls(tuple(requirements))
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether an object with these labels is selected."""
@@ -112,25 +118,15 @@ EVERYTHING = LabelSelector()
 def describe(value: Any) -> str:
     """The value in few printable characters: itself if it is a scalar, else what it is.
 
-    Any object may be asked for, so nothing is written out before its size is known.
+    A huge integer is not written out: past 4,300 digits Python refuses to.
     """
-    match value:
-        case None | bool():
-            return json.dumps(value)
-        case int():
-            # str() of a far larger integer raises ValueError (sys.set_int_max_str_digits)
-            return str(value) if abs(value) < _LONGEST_NUMBER else "a huge number"
-        case float():
-            return repr(value)
-        case str():
-            cut = value if len(value) <= _LONGEST_TEXT else f"{value[:_LONGEST_TEXT]}..."
-            return json.dumps(cut)
-        case list():
-            return "a list"
-        case dict():
-            return "a map"
-        case _:
-            return f"a {type(value).__name__}"
+    if isinstance(value, int) and abs(value) >= _LONGEST_NUMBER:
+        return "a huge number"
+    if isinstance(value, str) and len(value) > _LONGEST_TEXT:
+        value = f"{value[:_LONGEST_TEXT]}..."
+    if value is None or isinstance(value, str | int | float):
+        return json.dumps(value)
+    return "a map" if isinstance(value, dict) else f"a {type(value).__name__}"
 
 
 def _order(requirement: Requirement) -> tuple[str, str, list[str]]:
@@ -177,7 +173,9 @@ def _expression(node: Any, path: Path, *, key: re.Pattern[str]) -> Iterator[Requ
     if not isinstance(node, dict):
         yield Fault.at(path, node, "a map with key, operator and values")
         return
-    name, operator, values = node.get("key"), node.get("operator"), node.get("values")
+    name: Any = node.get("key")
+    operator: Any = node.get("operator")
+    values: Any = node.get("values")
     faults = [
         _stranger(field, path, "key, operator or values")
         for field, value in node.items()

@@ -24,6 +24,27 @@ class Fault(NamedTuple):
     wanted: str
 
 
+def fits(value: JSON, shape: Shape) -> bool:
+    """Whether the value is of the shape: the quick question, asked of every object."""
+    if isinstance(shape, dict):
+        if not isinstance(value, dict):
+            return False
+        if str in shape:
+            leaf = shape[str]
+            for found in value.values():
+                if type(found) is not leaf and found is not None:
+                    return False
+            return True
+        for key, inner in shape.items():
+            found = value.get(key)
+            if found is not None and type(found) is not inner and not fits(found, inner):
+                return False
+        return True
+    if isinstance(shape, list):
+        return isinstance(value, list) and all([fits(item, shape[0]) for item in value])
+    return type(value) is shape
+
+
 def faults(value: JSON, shape: Shape, path: Path = ()) -> Iterator[Fault]:
     """Every place where the value is not of the shape. Null counts as absent, but not in lists."""
     if isinstance(shape, dict):

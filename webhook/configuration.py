@@ -56,7 +56,8 @@ VALIDATE = Door(
 class Entry:
     """One entry of a configuration: its name, and which requests it leaves out.
 
-    `tenants`: requests in trusted namespaces are not sent. `conditions`: CEL by name, all must hold.
+    `tenants`: requests in trusted namespaces are not sent. `conditions`: name -> CEL, all must
+    hold for a request to be sent.
     """
 
     name: str
@@ -144,16 +145,15 @@ def _adapt(value: JSON, labels: Mapping[str, str], text: str | None, *, mutate: 
 
 
 def _entries(rulebook: Rulebook, door: Door) -> Iterator[tuple[Entry, list[JSON]]]:
-    """The entries of a configuration in the order of the table, others by name, with their rules."""
+    """The entries of a configuration in the order of their names, each with its match rules."""
     asked: dict[str, dict[Resource, frozenset[OperationName]]] = defaultdict(dict)
     entries = {}
     for resource, operations in _requests(rulebook, door).items():
         entry = _entry_of(*resource)
         entries[entry.name] = entry
         asked[entry.name][resource] = operations
-    order = [entry.name for entry in ENTRIES.values()]
-    for name in sorted(asked, key=lambda name: (name not in order, name)):
-        yield entries[name], _match_rules(asked[name])
+    for name, entry in sorted(entries.items()):
+        yield entry, _match_rules(asked[name])
 
 
 def _requests(rulebook: Rulebook, door: Door) -> Mapping[Resource, frozenset[OperationName]]:

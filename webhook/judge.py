@@ -5,14 +5,15 @@ Synchronous and pure: it is handed the rulebook and a frozen Cluster, and answer
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from rules import engine
 from rules.engine import Late, never
-from rules.model import ActiveRule, Decision, Finding, Operation
+from rules.model import Decision, Finding, Operation
 from rules.review import Cluster, Review
-from rules.rulebook import Rulebook
+from rules.rulebook import Chosen, Rulebook
+
+UNASKED = Decision()
 
 
 def judge(review: Review, rulebook: Rulebook, cluster: Cluster, *, late: Late = never) -> Decision:
@@ -20,45 +21,72 @@ def judge(review: Review, rulebook: Rulebook, cluster: Cluster, *, late: Late = 
 
     Raises `engine.DeadlinePassed` when `late` says so, and BadReview where a body is no JSON.
     """
-    rules = engine.select(rulebook, review, cluster)
-    if not rules:
-        return Decision()
-    findings, patch = _examine(rules, review, cluster, late)
+    chosen = engine.select(rulebook, review, cluster)
+    if not chosen.rules:
+        return UNASKED
+    findings, patch = _examine(chosen, review, cluster, late)
     if findings and review.operation == "UPDATE":
-        comparable = [active for active in rules if not active.rule.transition]
-        before = review.showing(review.old)
-        former, _ = _examine(comparable, before, cluster, late)
-        strict = {active.rule.name for active in rules if not active.ratchet}
-        strict |= {active.rule.name for active in rules if active.rule.transition}
-        findings = engine.ratchet(findings, former, review, frozenset(strict))
-    return engine.decide(findings, rules, patch)
+        findings = _ratchet(findings, chosen, review, cluster, late)
+    return engine.decide(findings, chosen.names, patch)
 
 
 def _examine(
-    rules: Sequence[ActiveRule], review: Review, cluster: Cluster, late: Late
+    chosen: Chosen, review: Review, cluster: Cluster, late: Late
 ) -> tuple[list[Finding], tuple[Operation, ...]]:
     """The Findings of both phases, as far as the review asks for them, and the patch."""
     case = engine.open_case(review)
     raw: list[Finding] = []
-    if "raw" in case.review.phases and (case.root or review.operation == "CREATE"):
-        raw = engine.evaluate(_of(rules, "raw"), case.review, cluster, late)
-    final = _of(rules, "final")
-    if "final" not in case.review.phases:  # /mutate: it mends, and leaves the rest to /validate
+    phases = case.review.phases
+    if chosen.raw and "raw" in phases and (case.root or review.operation == "CREATE"):
+        raw = engine.evaluate(chosen.raw, case.review, cluster, late)
+        raw = engine.prove(raw, chosen.raw, case, cluster)
+    if "final" not in phases:  # /mutate: it mends, and leaves the rest to /validate
         if any(finding.effect == "deny" for finding in raw):
-            return engine.prove(raw, rules, case, cluster), ()
-        menders = [active for active in final if active.mends]
-        _, left, patch = engine.mend(menders, case, cluster, late)
+            return raw, ()
+        _, left, patch = engine.mend(chosen.menders, case, cluster, late)
         return raw + [_noted(finding) for finding in left if finding.error], patch
-    mended, said, patch = engine.mend(final, case, cluster, late)
-    raw = engine.prove(raw, rules, case, cluster)
-    said = engine.prove(said, final, mended, cluster)
-    return engine.settle(raw + said, case.root), () if case.root else patch
+    mended, said, patch = engine.mend(chosen.final, case, cluster, late)
+    if said:
+        raw += engine.prove(said, chosen.final, mended, cluster)
+    return engine.settle(raw, case.root), () if case.root else patch
 
 
-def _of(rules: Iterable[ActiveRule], phase: str) -> list[ActiveRule]:
-    return [active for active in rules if active.rule.phase == phase]
+def _ratchet(
+    findings: list[Finding], chosen: Chosen, review: Review, cluster: Cluster, late: Late
+) -> list[Finding]:
+    """The Findings, with those excused that the stored object had already."""
+    comparable = [active for active in chosen.rules if not active.rule.transition]
+    before = review.showing(review.old)
+    former, _ = _examine(Chosen.of(comparable), before, cluster, late)
+    strict = {
+        active.rule.name for active in chosen.rules if active.rule.transition or not active.ratchet
+    }
+    return engine.ratchet(findings, former, review, frozenset(strict))
 
 
 def _noted(failure: Finding) -> Finding:
     """A failure while mending: logged here, and said by /validate, which fails on it again."""
     return replace(failure, effect="info")
+
+
+def refuse_unread(review: Review, rulebook: Rulebook, cluster: Cluster) -> Decision:
+    """The answer to a review whose object is nested too deeply to be read: LIMIT.
+
+    It speaks as the rule `well-formed` and under its action.
+    """
+    for configured in rulebook.rules:
+        if configured.default.rule.name == "well-formed":
+            labels = cluster.namespace(review.namespace).labels if review.namespace else {}
+            active = configured.within(labels)
+            if active.action == "off":
+                break
+            return engine.decide(engine.attribute([_LIMIT], active), (active.rule.name,))
+    return Decision()
+
+
+_LIMIT = Finding(
+    check="LIMIT",
+    path=(),
+    message="the object is nested deeper than 1024 levels; no object of Kubernetes is [LIMIT]",
+    why="what cannot be read cannot be judged, and what cannot be judged is not allowed",
+)

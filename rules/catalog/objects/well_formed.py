@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rules.model import NETWORK_POLICY, PODS, Finding, rule
+from rules.model import JSON, NETWORK_POLICY, PODS, Finding, Path, rule
+from rules.netpol.dialects.kubernetes import translate
+from rules.patch import lookup
 from rules.review import Cluster, Review
-from rules.shapes import faults
+from rules.shapes import faults, fits
 from rules.words import kind_of, quote
 
 _METADATA = {"labels": {str: str}, "annotations": {str: str}}
@@ -37,17 +39,27 @@ DENY = [
     "{kind: Pod, spec: {containers: {name: a}}}",
     "{kind: Pod, spec: {containers: [null]}}",
     "{kind: NetworkPolicy, spec: []}",
+    "{kind: NetworkPolicy, spec: {podSelector: {}, egress: [{to: [{ipBlock: {cidr: x}}]}]}}",
+    "{kind: NetworkPolicy, spec: {podSelector: {}, egress: [{ports: [{port: 70000}]}]}}",
 ]
 
 
 @rule(kinds=(*PODS, NETWORK_POLICY), severity="high")
 def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
     """Speaks as MALFORMED; LIMIT is said at the door, of what is too deep to be read at all."""
-    for path, found, wanted in faults(review.object, SHAPES[review.kind]):
-        shown = quote(found) if isinstance(found, str | int) else kind_of(found)
-        yield Finding(
-            check="MALFORMED",
-            path=path,
-            message=f"{'' if path else 'the object '}is {shown}; it must be {wanted} [MALFORMED]",
-            found=found,
-        )
+    shape = SHAPES[review.kind]
+    if not fits(review.object, shape):
+        for path, found, wanted in faults(review.object, shape):
+            shown = quote(found) if isinstance(found, str | int) else kind_of(found)
+            yield _finding(path, found, f"is {shown}; it must be {wanted}")
+    elif review.kind == NETWORK_POLICY.kind:
+        for unknown in translate(review.object, namespace=review.namespace).unknowns:
+            found = lookup(review.object, unknown.path)
+            yield _finding(unknown.path, found, f"is {unknown.found}; it must be {unknown.wanted}")
+
+
+def _finding(path: Path, found: JSON, message: str) -> Finding:
+    subject = "" if path else "the object "
+    return Finding(
+        check="MALFORMED", path=path, message=f"{subject}{message} [MALFORMED]", found=found
+    )

@@ -1,0 +1,197 @@
+"""The two hot routes, /validate and /mutate, as a raw ASGI application before FastAPI.
+
+A policy outcome is always HTTP 200; any other status means that nothing was decided.
+Source: operations 1 (what the API server does with each failure) and D2.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rules.engine import DeadlinePassed
+from rules.model import Decision, Phase
+from rules.review import Review
+from webhook.codec import BadReview, TooDeep, decode, encode
+from webhook.judge import judge, refuse_unread
+from webhook.observe import Entry, Recorder
+
+if TYPE_CHECKING:
+    from webhook.live import Live
+
+MOST_BYTES = 7 * 1024 * 1024  # object and oldObject, each of the 3 MiB that the API server takes
+LARGE_BYTES = 256 * 1024
+DEFAULT_TIMEOUT = 10.0  # of a webhook configuration that states none
+PATIENCE_MARGIN = 0.8
+LAG_SECONDS = 0.25
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+_RETRY = (b"retry-after", b"1")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(h|ms|us|ns|m|s)")
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+
+
+class Reply(NamedTuple):
+    """An HTTP answer; after one with `close` the connection ends."""
+
+    status: int
+    body: bytes
+    media: bytes = b"text/plain; charset=utf-8"
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    close: bool = False
+
+
+class Refused(Exception):  # noqa: N818  # it says what happened
+    """The request gets no decision, but an HTTP status and a text."""
+
+    def __init__(self, status: int, text: str, *headers: tuple[bytes, bytes]) -> None:
+        super().__init__(text)
+        self.reply = Reply(status, text.encode(errors="replace"), headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One of the two routes: its name in metrics, and the phases that it judges on its own."""
+
+    name: str
+    phases: tuple[Phase, ...]
+
+
+TOO_LARGE = Reply(413, b"the body is larger than %d bytes" % MOST_BYTES, close=True)
+DOORS = {b"/validate": Door("validate", ("final",)), b"/mutate": Door("mutate", ("raw",))}
+
+
+class Front:
+    """Answers the doors; hands every other path to `rest`.
+
+    `check` and `answer` are all there is to it, and need no event loop: `webhook.protocol` calls
+    them before any task exists. As an ASGI application it does the same for what must wait.
+    """
+
+    def __init__(self, live: Live, recorder: Recorder, rest: Application) -> None:
+        self._live = live
+        self._recorder = recorder
+        self._metrics = recorder.metrics
+        self._rest = rest
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        door = DOORS.get(scope["raw_path"]) if scope["type"] == "http" else None
+        if door is None:
+            await self._rest(scope, receive, send)
+            return
+        reply = self.check(scope["method"].encode(), scope["headers"])
+        if reply is None:
+            body = await _read_body(receive)
+            reply = TOO_LARGE if body is None else self.answer(door, body, scope["query_string"])
+        headers = [(b"content-type", reply.media), (b"content-length", b"%d" % len(reply.body))]
+        if reply.close or self._live.draining:
+            headers.append((b"connection", b"close"))
+        sent = [*headers, *reply.headers]
+        await send({"type": "http.response.start", "status": reply.status, "headers": sent})
+        await send({"type": "http.response.body", "body": reply.body})
+
+    @property
+    def draining(self) -> bool:
+        """Whether callers shall leave: every answer then closes its connection."""
+        return self._live.draining
+
+    def check(self, method: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Reply | None:
+        """The refusal that the head of a request deserves, if any; names in lower case."""
+        reply = _check_head(method, headers)
+        if reply is not None:
+            self._metrics.bad.labels(str(reply.status)).inc()
+        return reply
+
+    def answer(self, door: Door, body: bytes, query: bytes) -> Reply:
+        """The answer to a whole request."""
+        started = time.monotonic()
+        live = self._live
+        try:
+            if live.lag(started) > LAG_SECONDS:
+                raise Refused(503, "overloaded", _RETRY)
+            review, decision = self._decide(door, body, started + _patience(query))
+        except BadReview as bad:
+            self._metrics.bad.labels(bad.reason).inc()
+            return Reply(400, str(bad).encode(errors="replace"))
+        except Refused as refused:
+            self._metrics.shed.labels(str(refused)).inc()
+            return refused.reply
+        rulebook = live.rulebook
+        text = encode(review, decision, messages=rulebook.site.messages)
+        seconds = time.monotonic() - started
+        self._recorder.note(Entry(review, decision, door.name, rulebook.revision, seconds))
+        if len(body) > LARGE_BYTES:
+            self._recorder.flush()  # do not keep it
+        return Reply(200, text, b"application/json")
+
+    def _decide(self, door: Door, body: bytes, deadline: float) -> tuple[Review, Decision]:
+        live = self._live
+        try:
+            review = decode(body, phases=live.phases(door.phases))
+            try:
+                decision = judge(
+                    review, live.rulebook, live.cluster, late=lambda: time.monotonic() > deadline
+                )
+            except TooDeep:
+                decision = refuse_unread(review, live.rulebook, live.cluster)
+        except TooDeep as deep:
+            if not deep.uid:
+                raise BadReview("depth", str(deep)) from deep
+            review = Review(operation="CREATE", group="", resource="", kind="", uid=deep.uid)
+            decision = refuse_unread(review, live.rulebook, live.cluster)
+        except DeadlinePassed as late:
+            raise Refused(503, "not decided in time", _RETRY) from late
+        return review, decision
+
+
+def _check_head(method: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Reply | None:
+    if method != b"POST":
+        allow = ((b"allow", b"POST"),)
+        return Reply(405, b"POST an AdmissionReview here", headers=allow, close=True)
+    media = b""
+    for name, value in headers:
+        if name == b"content-type":
+            media = value
+        elif name == b"content-encoding" and value.strip().lower() != b"identity":
+            return Reply(415, b"the body must not be compressed", close=True)
+        elif name == b"content-length" and (not value.isdigit() or int(value) > MOST_BYTES):
+            return TOO_LARGE
+    if media != b"application/json":
+        if media.partition(b";")[0].strip().lower() != b"application/json":
+            return Reply(415, b"Content-Type must be application/json", close=True)
+    return None
+
+
+async def _read_body(receive: Receive) -> bytes | None:
+    """The whole body; None where it is too large."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > MOST_BYTES:
+            return None
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+@lru_cache(maxsize=64)
+def _patience(query: bytes) -> float:
+    """The seconds within which we must have answered `?timeout=4s`, with a margin for the way."""
+    for part in query.decode("ascii", "replace").split("&"):
+        key, _, value = part.partition("=")
+        if key == "timeout":
+            seconds = sum(float(n) * _SECONDS[unit] for n, unit in _DURATION.findall(value))
+            if seconds > 0:
+                return seconds * PATIENCE_MARGIN
+    return DEFAULT_TIMEOUT * PATIENCE_MARGIN

@@ -1,0 +1,170 @@
+"""`sallyport serve`: the HTTPS server, its probes, and an end that loses no request."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import signal
+import ssl
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+
+from certs.reload import BadPair
+from webhook.cluster import BadView
+from webhook.front import Front
+from webhook.live import Live, now
+from webhook.observe import DecisionLog, Metrics, Recorder
+from webhook.probes import Probes, bare_application, build
+from webhook.protocol import KEEP_ALIVE_SECONDS, GuardedProtocol, close_overdue
+from webhook.rulebook import BadRulebook, catalogue
+from webhook.settings import Settings
+
+log = logging.getLogger("sallyport")
+
+GRACE_SECONDS = 5
+BEAT_SECONDS = 0.05
+SWEEP_SECONDS = 0.5
+REFRESH_SECONDS = 2.0
+ANY_HOST = {"0.0.0.0", "::", ""}  # noqa: S104  # compared with, not bound to
+
+
+def serve(settings: Settings) -> int:
+    """Serve until told to end; the exit code. 2 where there is nothing good to serve with."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    metrics = Metrics(kind.kind for rule in catalogue() for kind in rule.kinds)
+    try:
+        live = Live(settings, metrics)
+    except (BadRulebook, BadView, BadPair, OSError) as error:
+        print(f"sallyport: {error}", file=sys.stderr)  # noqa: T201  # the command's own words
+        return 2
+    decisions = DecisionLog(metrics.lost_lines)
+    recorder = Recorder(metrics, decisions)
+    server = Server(live, recorder, settings)
+    server.run()
+    recorder.flush()
+    decisions.close()
+    return 0 if server.started else 1
+
+
+class Server(uvicorn.Server):
+    """uvicorn, with our limits, our end and our ready line."""
+
+    def __init__(self, live: Live, recorder: Recorder, settings: Settings) -> None:
+        front = Front(live, recorder, bare_application())  # type: ignore[arg-type]
+        super().__init__(_configure(front, live.pair.context, settings))
+        self._live = live
+        self._recorder = recorder
+        self._metrics = recorder.metrics
+        self._settings = settings
+        self._probes: Probes | None = None
+        self._chores: list[asyncio.Task[None]] = []
+        self._drained: asyncio.TimerHandle | None = None
+
+    async def startup(self, sockets: object = None) -> None:
+        """Listen, say so on stdout, and begin with the chores."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._on_loop_error)
+        await super().startup()
+        port = self.servers[0].sockets[0].getsockname()[1]
+        host = "127.0.0.1" if self.config.host in ANY_HOST else self.config.host
+        application = build(self._live, self._metrics, (host, port))
+        self._probes = Probes(application, self._settings.host, self._settings.probe_port)
+        self._probes.start()
+        self._live.beat(now())
+        self._chores = [
+            loop.create_task(_repeat(BEAT_SECONDS, self._on_beat)),
+            loop.create_task(_repeat(SWEEP_SECONDS, self._sweep)),
+            loop.create_task(self._refresh_for_ever()),
+        ]
+        loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
+        ready = {"ready": True, "port": port, "probe_port": self._probes.port}
+        print(json.dumps(ready), flush=True)  # noqa: T201  # whoever started us waits for it
+        self._recorder.log.start()
+        gc.collect()
+        gc.freeze()  # what stands now stays: no collection need look at it again
+
+    async def shutdown(self, sockets: object = None) -> None:
+        """Stop accepting, finish what is in flight, end."""
+        for chore in self._chores:
+            chore.cancel()
+        await super().shutdown()
+        if self._probes is not None:
+            await asyncio.to_thread(self._probes.stop)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM drains: go on serving with `Connection: close` until the callers have left.
+
+        The API server goes on using open connections to a pod that ends, and never sends a POST
+        again. A second signal, or Ctrl-C, ends at once.
+        """
+        again = self._live.draining
+        self._live.draining = True
+        if sig == signal.SIGTERM and not again and self._settings.drain_seconds > 0:
+            loop = asyncio.get_event_loop()
+            end: Callable[[], None] = lambda: setattr(self, "should_exit", True)  # noqa: E731
+            loop.call_soon_threadsafe(loop.call_later, self._settings.drain_seconds, end)
+        else:
+            self.should_exit = True
+
+    def _on_beat(self) -> None:
+        self._live.beat(now())
+        self._recorder.flush()
+
+    def _sweep(self) -> None:
+        closed = close_overdue(self.server_state.connections, now())
+        if closed:
+            self._metrics.bad.labels("slow").inc(closed)
+
+    async def _refresh_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            await asyncio.to_thread(self._live.refresh)
+
+    def _on_hangup(self) -> None:
+        task = asyncio.get_running_loop().run_in_executor(None, self._refresh_at_once)
+        task.add_done_callback(lambda done: done.exception())
+
+    def _refresh_at_once(self) -> None:
+        self._live.refresh(force=True)
+
+    def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        """A flood of broken handshakes is counted, not logged."""
+        error = context.get("exception")
+        if isinstance(error, ssl.SSLError | ConnectionError | TimeoutError):
+            self._metrics.handshakes.inc()
+        else:
+            loop.default_exception_handler(context)
+
+
+def _configure(front: Front, context: ssl.SSLContext, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        front,  # type: ignore[arg-type]
+        host=settings.host,
+        port=settings.port,
+        http=GuardedProtocol,
+        ws="none",
+        loop="uvloop",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        backlog=2048,
+        timeout_keep_alive=int(KEEP_ALIVE_SECONDS),
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        ssl_context_factory=lambda _config, _default: context,
+    )
+
+
+async def _repeat(seconds: float, chore: Callable[[], None]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        chore()
