@@ -52,7 +52,7 @@ Late = Callable[[], bool]
 NOBODY = Chosen()
 
 
-class DeadlinePassed(Exception):  # noqa: N818  # it says what happened
+class DeadlinePassed(Exception):
     """The time that the caller gave is over; looked at between rules."""
 
 
@@ -263,7 +263,7 @@ def _keeps_house(review: Review) -> bool:
 
 
 def _fills_in(finding: Finding, review: Review) -> bool:
-    """Whether the fix only adds what the author left open: a stated value is never ours to change."""
+    """Whether the fix only adds what the author left open: a stated value is not ours to change."""
     fix = finding.fix
     return (
         fix is not None

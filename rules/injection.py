@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rules.model import JSON
-from rules.pods import annotations, labels, mapping
+from rules.pods import annotations_of, labels_of, mapping
 from rules.review import Namespace
 
 INJECT = "sidecar.istio.io/inject"
@@ -46,7 +46,7 @@ class Injection:
     def of(cls, pod: JSON, namespace: Namespace, known: frozenset[str]) -> Injection:
         """What Istio would look at for this pod."""
         host_network = mapping(pod, "spec").get("hostNetwork") is True
-        return cls(namespace, labels(pod), annotations(pod), host_network, known)
+        return cls(namespace, labels_of(pod), annotations_of(pod), host_network, known)
 
     def obstacles(self) -> Iterator[Obstacle]:
         """All that keeps the sidecar away, what the pod says first; nothing where it comes."""

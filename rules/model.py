@@ -195,7 +195,7 @@ class Decision:
         return not any(finding.effect == "deny" for finding in self.findings)
 
 
-def rule(
+def rule(  # noqa: PLR0913  # what a rule may declare
     *,
     kinds: Iterable[Kind],
     operations: Iterable[OperationName] = ("CREATE", "UPDATE"),

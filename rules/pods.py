@@ -4,8 +4,6 @@ Readers here are lenient: what is missing, null or of the wrong type reads as no
 are the business of the rule `well-formed`, so no other rule has to look for them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -46,12 +44,12 @@ def strings(value: JSON, *steps: str) -> Mapping[str, str]:
     return found
 
 
-def labels(value: JSON) -> Mapping[str, str]:
+def labels_of(value: JSON) -> Mapping[str, str]:
     """The labels of an object or template."""
     return strings(value, "metadata", "labels")
 
 
-def annotations(value: JSON) -> Mapping[str, str]:
+def annotations_of(value: JSON) -> Mapping[str, str]:
     """The annotations of an object or template."""
     return strings(value, "metadata", "annotations")
 

@@ -16,7 +16,7 @@ from rules.model import (
     OperationName,
     Phase,
 )
-from rules.pods import labels, mapping
+from rules.pods import labels_of, mapping
 from rules.site import TRUST_LABEL, Site
 
 READABLE = (NAMESPACE, RUNTIME_CLASS, MUTATING_WEBHOOKS)
@@ -73,7 +73,7 @@ class Requester:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """One question: may this operation on this object happen?
+    """One question, may this operation on this object happen, and who asks it.
 
     `group`, `resource` and `subresource` are those that the webhook was registered for; `kind` is
     the kind of the object in it. `phases` says which rules may speak: raw for the author's text
@@ -151,7 +151,7 @@ class Cluster:
             name = str(mapping(value, "metadata").get("name", ""))
             match mapping(value).get("kind"):
                 case "Namespace":
-                    namespaces[name] = Namespace(name, labels(value))
+                    namespaces[name] = Namespace(name, labels_of(value))
                 case "RuntimeClass":
                     classes[name] = str(value.get("handler"))
                 case "MutatingWebhookConfiguration":
@@ -232,7 +232,7 @@ class Cluster:
 
 
 def _revision_of(configuration: JSON) -> tuple[str, ...]:
-    own = labels(configuration)
+    own = labels_of(configuration)
     if own.get("app") != "sidecar-injector":
         return ()
     revision = own.get("istio.io/tag") or own.get("istio.io/rev")

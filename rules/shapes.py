@@ -24,7 +24,7 @@ class Fault(NamedTuple):
     wanted: str
 
 
-def fits(value: JSON, shape: Shape) -> bool:
+def fits(value: JSON, shape: Shape) -> bool:  # noqa: PLR0911  # a case each
     """Whether the value is of the shape: the quick question, asked of every object."""
     if isinstance(shape, dict):
         if not isinstance(value, dict):
@@ -41,7 +41,7 @@ def fits(value: JSON, shape: Shape) -> bool:
                 return False
         return True
     if isinstance(shape, list):
-        return isinstance(value, list) and all([fits(item, shape[0]) for item in value])
+        return isinstance(value, list) and all(fits(item, shape[0]) for item in value)
     return type(value) is shape
 
 

@@ -19,7 +19,7 @@ from webhook.rulebook import catalogue
 from webhook.text import Mistake, Text
 
 
-class BadView(ValueError):  # noqa: N818  # it says what the files hold
+class BadView(ValueError):
     """Files of a cluster that cannot be read; `mistakes` are all of them."""
 
     def __init__(self, mistakes: Iterable[Mistake]) -> None:

@@ -29,7 +29,7 @@ _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _ALLOWED = b'{"apiVersion":"%b","kind":"AdmissionReview","response":{"uid":%b,"allowed":true,%b}}'
 
 
-class BadReview(ValueError):  # noqa: N818  # it says what the body is
+class BadReview(ValueError):
     """The body is no AdmissionReview that we can read. `reason` is a word for the metrics."""
 
     def __init__(self, reason: str, message: str) -> None:
@@ -37,7 +37,7 @@ class BadReview(ValueError):  # noqa: N818  # it says what the body is
         self.reason = reason
 
 
-class TooDeep(Exception):  # noqa: N818  # it says what the body is
+class TooDeep(Exception):
     """The body is nested deeper than any object of Kubernetes. `uid` is "" where none is found."""
 
     def __init__(self, uid: str) -> None:
@@ -189,7 +189,7 @@ def _requester(username: str, groups: tuple[str, ...]) -> Requester:
 
 
 def _object(raw: Raw, uid: str) -> JSON:
-    """The object without what its managers noted: that is often half of it, and no rule reads it."""
+    """The object without managedFields: they are often half of it, and no rule reads them."""
     try:
         if bytes(memoryview(raw)[:1]) != b"{":
             return _loads(raw)

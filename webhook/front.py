@@ -49,7 +49,7 @@ class Reply(NamedTuple):
     close: bool = False
 
 
-class Refused(Exception):  # noqa: N818  # it says what happened
+class Refused(Exception):
     """The request gets no decision, but an HTTP status and a text."""
 
     def __init__(self, status: int, text: str, *headers: tuple[bytes, bytes]) -> None:

@@ -26,7 +26,7 @@ Entry = tuple[int, int, int, int]
 """Start and end of the key, start and end of the value; in a list both are the value's."""
 
 
-class _Twice(ValueError):  # noqa: N818  # it says what the map has
+class _Twice(ValueError):
     """A map holds a key twice; the message is the key."""
 
 

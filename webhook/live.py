@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from certs.reload import BadPair, ServedPair
 from rules import engine
-from rules.model import POD, JSON, Phase
+from rules.model import JSON, POD, Phase
 from rules.review import Cluster, Lazy, Review
 from rules.rulebook import Configured, Rulebook
 from webhook import cluster as view

@@ -25,7 +25,7 @@ _COUNTED: dict[Effect, tuple[str, str]] = {
     "audit": ("audited", "audited"),
     "info": ("note", "notes"),
 }
-_UNSAFE = "unsafe: it changes what you wrote, so it is yours to do"
+_UNSAFE = "unsafe: only you can decide it"
 
 
 def to_text(report: Report, *, summary: bool = False, colour: bool = False) -> str:
@@ -86,6 +86,8 @@ def _source(text: Text, place: Place, where: str, label: str = "") -> Iterator[s
     indent = "".join("\t" if character == "\t" else " " for character in line[first:start])
     caret = "^" * max(1, min(place.width, len(shown) - len(indent)))
     yield f"{gutter}--> {where}"
+    if not line.strip():
+        return
     yield f"{gutter} |"
     yield f"{number} | {shown}"
     yield f"{gutter} | {indent}{caret} {label}".rstrip()

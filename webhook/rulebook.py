@@ -34,7 +34,7 @@ _SECTIONS = {
 _Part = TypeVar("_Part")
 
 
-class BadRulebook(ValueError):  # noqa: N818  # it says what the file is
+class BadRulebook(ValueError):
     """A rulebook that cannot stand; `mistakes` are all of them."""
 
     def __init__(self, mistakes: Iterable[Mistake]) -> None:
@@ -98,6 +98,25 @@ def render(rulebook: Rulebook) -> str:
     told["tenant"] = {"label": site.tenant_label}
     told["rules"] = {c.default.rule.name: _tell_rule(c) for c in rulebook.rules}
     return "version: 1\n" + "".join(write({key: part}) for key, part in told.items())
+
+
+def tell(rule: Rule) -> JSON:
+    """A rule of the catalogue as JSON."""
+    return {
+        "name": rule.name,
+        "summary": rule.summary,
+        "why": rule.why,
+        "severity": rule.severity,
+        "action": rule.action,
+        "mend": rule.mend,
+        "scope": rule.scope,
+        "phase": rule.phase,
+        "kinds": [{"apiVersion": kind.api_version, "kind": kind.kind} for kind in rule.kinds],
+        "operations": sorted(rule.operations),
+        "subresources": list(rule.subresources),
+        "reads": sorted(kind.kind for kind in rule.reads),
+        "parameters": {name: _tell(value) for name, value in rule.parameters.items()},
+    }
 
 
 def _examine(text: Text, rules: tuple[Rule, ...]) -> Mapping[str, JSON]:

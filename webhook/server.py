@@ -55,7 +55,7 @@ class Server(uvicorn.Server):
     """uvicorn, with our limits, our end and our ready line."""
 
     def __init__(self, live: Live, recorder: Recorder, settings: Settings) -> None:
-        front = Front(live, recorder, bare_application())  # type: ignore[arg-type]
+        front = Front(live, recorder, bare_application())
         super().__init__(_configure(front, live.pair.context, settings))
         self._live = live
         self._recorder = recorder
@@ -143,7 +143,7 @@ class Server(uvicorn.Server):
 
 def _configure(front: Front, context: ssl.SSLContext, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
-        front,  # type: ignore[arg-type]
+        front,
         host=settings.host,
         port=settings.port,
         http=GuardedProtocol,

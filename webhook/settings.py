@@ -18,7 +18,7 @@ _NO = frozenset({"", "0", "false", "no", "off"})
 _LARGEST_PORT = 65535
 
 
-class BadSettings(ValueError):  # noqa: N818  # it says what they are
+class BadSettings(ValueError):
     """Flags and environment with which the server cannot start."""
 
 

@@ -37,7 +37,7 @@ _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 _LARGEST_PLAIN = 1e21  # from here on Go writes a float with an exponent, so it stays one
 
 
-class NoJSON(ValueError):  # noqa: N818  # it says what the scalar is
+class NoJSON(ValueError):
     """A scalar that has no place in JSON, or not the type that its tag claims."""
 
 

@@ -32,7 +32,7 @@ _BEGUN = frozenset({"while scanning a simple key", "while scanning a quoted scal
 """What the parser was at when the cause stands where that began."""
 
 
-class Unreadable(ValueError):  # noqa: N818  # it says what the text is
+class Unreadable(ValueError):
     """A document that is no YAML, or more than JSON can hold; `offset` counts in the whole text."""
 
     def __init__(self, offset: int, message: str) -> None:
@@ -111,6 +111,11 @@ def write(value: JSON) -> str:
     return yaml.dump(
         value, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=100, indent=2
     )
+
+
+def write_block(value: JSON) -> str:
+    """The same in block style, as manifests are written."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, default_flow_style=False, width=100)
 
 
 class _Dumper(yaml.SafeDumper):

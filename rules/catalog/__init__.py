@@ -22,7 +22,7 @@ def discover() -> tuple[Rule, ...]:
         if module.ispkg:
             continue
         check = getattr(importlib.import_module(module.name), "check", None)
-        if not hasattr(check, "__rule__"):
+        if check is None or not hasattr(check, "__rule__"):
             raise ValueError(f"{module.name} declares no rule: it needs a check with @rule(...)")
         rule = describe(check)
         if rule.name in found:

@@ -93,28 +93,31 @@ def check(  # noqa: PLR0913  # what may be set in the rulebook
         if grant.direction != "egress":
             continue
         for entry in grant.ports:
-            ports = _ports(entry, numbers, cluster.site.network)
-            if ports is None:
+            if isinstance(entry, Unknown):
+                continue  # what cannot be read is `well-formed`'s to say
+            opened = _ports(entry, numbers, cluster.site.network)
+            if opened is None:
                 continue
-            worst = _worst(grant, ports, around, strict=strict, exempt=exempt)
+            worst = _worst(grant, opened[0], around, strict=strict, exempt=exempt)
             if worst is not None:
-                yield _finding(review, entry, ports, *worst)
+                yield _finding(review, entry, opened, worst)
 
 
 def _ports(
-    entry: PortEntry | NamedPort | Unknown, numbers: dict[Ports, Sequence[int]], network: Network
-) -> Ports | None:
-    """The worst ports that an entry opens. What cannot be read is `well-formed`'s to say."""
-    if isinstance(entry, Unknown) or "TCP" not in entry.protocols:
+    entry: PortEntry | NamedPort, numbers: dict[Ports, Sequence[int]], network: Network
+) -> tuple[Ports, int] | None:
+    """The worst that an entry opens: what kind of ports, and the first of them (0: by name)."""
+    if "TCP" not in entry.protocols:
         return None
     if isinstance(entry, NamedPort):
         version = tuple(int(part) for part in re.findall(r"\d+", network.version)[:2])
         if network.engine != "cilium" or version >= NAMES_ARE_RESOLVED:
             return None  # a name belongs to the pod that it is sent to; addresses have none
-        return "hard" if HTTP_NAME.match(entry.name) else "unknown"
+        return ("hard" if HTTP_NAME.match(entry.name) else "unknown"), 0
     for ports, listed in numbers.items():
-        if any(entry.first <= number <= entry.last for number in listed):
-            return ports
+        opened = [number for number in listed if entry.first <= number <= entry.last]
+        if opened:
+            return ports, opened[0]
     return None
 
 
@@ -139,12 +142,12 @@ def _worst(
 def _finding(
     review: Review,
     entry: PortEntry | NamedPort,
-    ports: Ports,
-    peer: PeerEntry,
-    level: Level,
-    exempted_by: str | None,
+    opened: tuple[Ports, int],
+    worst: tuple[PeerEntry, Level, str | None],
 ) -> Finding:
-    path, what, cure, patch = _describe(review, entry)
+    peer, level, exempted_by = worst
+    ports, number = opened
+    path, what, cure, patch = _describe(review, entry, number)
     where = _whereto(review, peer)
     doubt = ", which Cilium reads as any pod's number of that name" if ports == "unknown" else ""
     return Finding(
@@ -160,22 +163,27 @@ def _finding(
 
 
 def _describe(
-    review: Review, entry: PortEntry | NamedPort
+    review: Review, entry: PortEntry | NamedPort, number: int
 ) -> tuple[Path, str, str, tuple[Operation, ...]]:
     """The place, what stands there, what must, and the patch for that."""
     stated = lookup(review.object, entry.path)
     if not isinstance(stated, dict):  # no list of ports, or an empty one
-        patch = (Operation("add", entry.path, [{"protocol": "TCP", "port": 443}]),)
-        return entry.path, "is missing, so every port, 80 too, is open", "add port 443", patch
+        added = Operation("add", entry.path, [{"protocol": "TCP", "port": 443}])
+        what = f"is missing, so every port, {number} too, is open"
+        return entry.path, what, "add port 443", (added,)
     port, end = (*entry.path, "port"), (*entry.path, "endPort")
     patch = set_field(review.object, port, 443)
     if stated.get("port") is None:
-        return port, "is missing, so every TCP port, 80 too, is open", "set it to 443", patch
+        what = f"is missing, so every TCP port, {number} too, is open"
+        return port, what, "set it to 443", patch
     shown = quote(stated["port"])
     if stated.get("endPort") is None:
         return port, f"is {shown}", "set it to 443", patch
-    shown = f"is {shown} up to {quote(stated['endPort'])}"
-    return port, shown, "set it to 443 without endPort", (*patch, Operation("remove", end))
+    patch = (*patch, Operation("remove", end))
+    if number == stated["port"]:
+        return port, f"is {shown}", "set it to 443 without endPort", patch
+    what = f"is {quote(stated['endPort'])}, which from {shown} on opens {number} too,"
+    return end, what, "remove it and set port to 443", patch
 
 
 def _whereto(review: Review, entry: PeerEntry) -> str:

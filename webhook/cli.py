@@ -1,0 +1,223 @@
+"""The command `sallyport`: arguments in, exit code out. Each command imports what it needs itself.
+
+Exit codes: 0 done, 1 denied, 2 usage or unreadable input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from webhook import arguments
+
+Command = Callable[[argparse.Namespace], int]
+
+USAGE = 2
+INTERRUPTED = 130  # as shells say it: 128 and the number of the signal
+CUT_SHORT = 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; gives its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that cannot show a character shows its code
+            stream.reconfigure(errors="backslashreplace")
+    parser = arguments.parser()
+    asked = parser.parse_args(argv)
+    if asked.command is None:
+        parser.print_help(sys.stderr)
+        return USAGE
+    try:
+        code = COMMANDS[asked.command](asked)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough; never 0, what was denied is denied
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CUT_SHORT
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return code
+
+
+def serve(asked: argparse.Namespace) -> int:
+    """`sallyport serve`."""
+    from webhook.settings import BadSettings, read_settings
+
+    try:
+        settings = read_settings(vars(asked))
+    except BadSettings as bad:
+        return _fail(str(bad))
+    from webhook.server import serve as run
+
+    return run(settings)
+
+
+def check(asked: argparse.Namespace) -> int:
+    """`sallyport check`."""
+    from rules.review import Requester
+    from webhook.check import FINAL, RAW, Question
+    from webhook.check import check as run
+
+    requester = None
+    if asked.phase == "raw" or asked.user is not None or asked.groups:
+        groups = frozenset(asked.groups or ["system:authenticated"])
+        requester = Requester(asked.user or "developer", groups)
+    question = Question(
+        paths=tuple(asked.paths),
+        cluster=tuple(asked.cluster),
+        rulebook=asked.rulebook,
+        namespace=asked.namespace,
+        phases=RAW if asked.phase == "raw" else FINAL,
+        requester=requester,
+        mutate=not asked.no_mutate,
+    )
+    report = run(question, sys.stdin.buffer.read)
+    for sentence in report.assumed:
+        print(f"assumed: {sentence}", file=sys.stderr)
+    _print_report(report, asked)
+    return 0 if report.exit_code == 1 and asked.exit_zero else report.exit_code
+
+
+def rules(asked: argparse.Namespace) -> int:
+    """`sallyport rules`."""
+    from webhook.rulebook import catalogue, tell
+
+    if asked.output == "json":
+        _print_json({"version": 1, "rules": [tell(rule) for rule in catalogue()]})
+        return 0
+    from webhook.report_text import columns
+
+    head = ("rule", "severity", "action", "mend", "what must hold")
+    rows = [(r.name, r.severity, r.action, r.mend, r.summary) for r in catalogue()]
+    print("\n".join(columns([head, *rows])))
+    return 0
+
+
+def rulebook(asked: argparse.Namespace) -> int:
+    """`sallyport rulebook [check FILE]`."""
+    from webhook.rulebook import BadRulebook, load, render
+
+    checking = asked.action == "check"
+    try:
+        found = load(
+            asked.file if checking else asked.rulebook,
+            audit=not checking and asked.audit,
+            mutate=checking or not asked.no_mutate,
+        )
+    except BadRulebook as bad:
+        return _fail(str(bad))
+    if checking:
+        print(f"{asked.file}: good, revision {found.revision}")
+    else:
+        print(render(found), end="")
+    return 0
+
+
+def manifests(asked: argparse.Namespace) -> int:
+    """`sallyport manifests [webhooks]`."""
+    from webhook import configuration
+    from webhook.rulebook import BadRulebook, load
+
+    mutate = not asked.no_mutate
+    try:
+        book = load(asked.rulebook, mutate=mutate)
+        if asked.action == "webhooks":
+            objects = configuration.webhooks(
+                book,
+                url=asked.url,
+                ca_bundle=asked.ca_bundle.read_bytes() if asked.ca_bundle else None,
+                failure_policy=asked.failure_policy,
+                mutate=mutate,
+            )
+        else:
+            text = asked.rulebook.read_text(encoding="utf-8") if asked.rulebook else None
+            objects = configuration.everything(book, text=text, mutate=mutate)
+    except BadRulebook as bad:
+        return _fail(str(bad))
+    except (OSError, ValueError) as error:  # the bundle: no such file, no PEM
+        return _fail(str(error))
+    from webhook.yaml_text import write_block
+
+    print("---\n".join(write_block(value) for value in objects), end="")
+    return 0
+
+
+def certs(asked: argparse.Namespace) -> int:
+    """`sallyport certs issue`, into a folder or into the cluster."""
+    from datetime import UTC, datetime
+
+    from certs import keep
+    from certs.cluster import Cluster, connect
+    from certs.issue import BadName, service_name
+
+    name = service_name(asked.service, asked.namespace)
+    try:
+        if asked.out is not None:
+            report = keep.keep_files(asked.out, asked.san or [name], now=datetime.now(UTC))
+        else:
+            store = Cluster(
+                connect(asked.kubeconfig),
+                asked.namespace,
+                mutating=asked.mutating,
+                validating=asked.validating,
+            )
+            report = keep.keep_cluster(store, [name], clock=lambda: datetime.now(UTC))
+    except (BadName, keep.CannotKeep) as error:
+        return _fail(str(error))
+    print("\n".join(report.lines))
+    return 0
+
+
+def demo(asked: argparse.Namespace) -> int:
+    """`sallyport demo`."""
+    from webhook.demo import demo as run
+
+    return int(run(once=asked.once))
+
+
+def version(_asked: argparse.Namespace) -> int:
+    """`sallyport version`."""
+    from importlib.metadata import version as installed
+
+    print(installed("sallyport"))
+    return 0
+
+
+COMMANDS: dict[str, Command] = {
+    "serve": serve,
+    "check": check,
+    "rules": rules,
+    "rulebook": rulebook,
+    "manifests": manifests,
+    "certs": certs,
+    "demo": demo,
+    "version": version,
+}
+
+
+def _print_report(report: Any, asked: argparse.Namespace) -> None:
+    if asked.output == "json":
+        from webhook.report import to_json
+
+        _print_json(to_json(report, summary=asked.summary))
+        return
+    from webhook.report_text import to_text
+    from webhook.settings import wants_colour
+
+    colour = wants_colour(terminal=sys.stdout.isatty())
+    print(to_text(report, summary=asked.summary, colour=colour), end="")
+
+
+def _print_json(value: Any) -> None:
+    import json
+
+    json.dump(value, sys.stdout, indent=2)
+    print()
+
+
+def _fail(message: str) -> int:
+    print(f"sallyport: {message}", file=sys.stderr)
+    return USAGE
