@@ -27,7 +27,7 @@ MOST_BYTES = 7 * 1024 * 1024  # object and oldObject, each of the 3 MiB that the
 LARGE_BYTES = 256 * 1024
 DEFAULT_TIMEOUT = 10.0  # of a webhook configuration that states none
 PATIENCE_MARGIN = 0.8
-LAG_SECONDS = 0.25
+QUEUE_SECONDS = 0.25
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -58,15 +58,15 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """One of the two routes: its name in metrics, and the phases that it judges on its own."""
+class Route:
+    """One of the two hot routes: its name in metrics, and the phases that it judges on its own."""
 
     name: str
     phases: tuple[Phase, ...]
 
 
 TOO_LARGE = Reply(413, b"the body is larger than %d bytes" % MOST_BYTES, close=True)
-DOORS = {b"/validate": Door("validate", ("final",)), b"/mutate": Door("mutate", ("raw",))}
+ROUTES = {b"/validate": Route("validate", ("final",)), b"/mutate": Route("mutate", ("raw",))}
 
 
 class Front:
@@ -81,23 +81,28 @@ class Front:
         self._recorder = recorder
         self._metrics = recorder.metrics
         self._rest = rest
+        self._worked = 0.0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """The ASGI application."""
-        door = DOORS.get(scope["raw_path"]) if scope["type"] == "http" else None
-        if door is None:
+        route = ROUTES.get(scope["raw_path"]) if scope["type"] == "http" else None
+        if route is None:
             await self._rest(scope, receive, send)
             return
         reply = self.check(scope["method"].encode(), scope["headers"])
         if reply is None:
             body = await _read_body(receive)
-            reply = TOO_LARGE if body is None else self.answer(door, body, scope["query_string"])
+            reply = TOO_LARGE if body is None else self.answer(route, body, scope["query_string"])
         headers = [(b"content-type", reply.media), (b"content-length", b"%d" % len(reply.body))]
         if reply.close or self._live.draining:
             headers.append((b"connection", b"close"))
         sent = [*headers, *reply.headers]
         await send({"type": "http.response.start", "status": reply.status, "headers": sent})
         await send({"type": "http.response.body", "body": reply.body})
+
+    def breathe(self) -> None:
+        """The event loop came round: whoever asks now has not waited behind what was answered."""
+        self._worked = 0.0
 
     @property
     def draining(self) -> bool:
@@ -111,14 +116,14 @@ class Front:
             self._metrics.bad.labels(str(reply.status)).inc()
         return reply
 
-    def answer(self, door: Door, body: bytes, query: bytes) -> Reply:
+    def answer(self, route: Route, body: bytes, query: bytes) -> Reply:
         """The answer to a whole request."""
         started = time.monotonic()
         live = self._live
         try:
-            if live.lag(started) > LAG_SECONDS:
+            if self._worked > QUEUE_SECONDS:
                 raise Refused(503, "overloaded", _RETRY)
-            review, decision = self._decide(door, body, started + _patience(query))
+            review, decision = self._decide(route, body, started + _patience(query))
         except BadReview as bad:
             self._metrics.bad.labels(bad.reason).inc()
             return Reply(400, str(bad).encode(errors="replace"))
@@ -128,15 +133,16 @@ class Front:
         rulebook = live.rulebook
         text = encode(review, decision, messages=rulebook.site.messages)
         seconds = time.monotonic() - started
-        self._recorder.note(Entry(review, decision, door.name, rulebook.revision, seconds))
+        self._worked += seconds
+        self._recorder.note(Entry(review, decision, route.name, rulebook.revision, seconds))
         if len(body) > LARGE_BYTES:
             self._recorder.flush()  # do not keep it
         return Reply(200, text, b"application/json")
 
-    def _decide(self, door: Door, body: bytes, deadline: float) -> tuple[Review, Decision]:
+    def _decide(self, route: Route, body: bytes, deadline: float) -> tuple[Review, Decision]:
         live = self._live
         try:
-            review = decode(body, phases=live.phases(door.phases))
+            review = decode(body, phases=live.phases(route.phases))
             try:
                 decision = judge(
                     review, live.rulebook, live.cluster, late=lambda: time.monotonic() > deadline

@@ -12,7 +12,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from webhook.front import DOORS, MOST_BYTES, TOO_LARGE, Door, Front, Reply
+from webhook.front import ROUTES, MOST_BYTES, TOO_LARGE, Route, Front, Reply
 
 LONGEST_URL = 8 * 1024
 LONGEST_HEAD = 64 * 1024
@@ -37,7 +37,7 @@ class GuardedProtocol(HttpToolsProtocol):
     patience = FIRST_BYTE_SECONDS
     _head_bytes = 0
     _in_head = True
-    _door: Door | None = None
+    _route: Route | None = None
     _parts: list[bytes]
     _size = 0
 
@@ -79,8 +79,8 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         if len(self.headers) > MOST_HEADERS:
             self.refuse(431, "too many header fields")
-        elif (door := DOORS.get(self.url.partition(b"?")[0])) and self._is_simple():
-            self._open(door)
+        elif (route := ROUTES.get(self.url.partition(b"?")[0])) and self._is_simple():
+            self._open(route)
         else:
             url, headers, expects = self.url, self.headers, self.expect_100_continue
             super().on_message_begin()
@@ -89,11 +89,11 @@ class GuardedProtocol(HttpToolsProtocol):
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Collect the body of a request to a door."""
-        if self._door is not None:
+        """Collect the body of a request to a route."""
+        if self._route is not None:
             self._size += len(body)
             if self._size > MOST_BYTES:
-                self._door = None
+                self._route = None
                 self._write(TOO_LARGE)
             else:
                 self._parts.append(body)
@@ -103,11 +103,11 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The request is whole: answer it. The peer may rest until the next."""
         self.since, self.patience = self.loop.time(), KEEP_ALIVE_SECONDS
-        door, self._door = self._door, None
-        if door is not None:
+        route, self._route = self._route, None
+        if route is not None:
             parts, self._parts = self._parts, []
             body = parts[0] if len(parts) == 1 else b"".join(parts)
-            self._write(self.app.answer(door, body, self.url.partition(b"?")[2]))
+            self._write(self.app.answer(route, body, self.url.partition(b"?")[2]))
         elif self.cycle is not None and not self.transport.is_closing():
             super().on_message_complete()
 
@@ -130,10 +130,10 @@ class GuardedProtocol(HttpToolsProtocol):
             and not self.flow.write_paused
         )
 
-    def _open(self, door: Door) -> None:
+    def _open(self, route: Route) -> None:
         refusal = self.app.check(self.parser.get_method(), self.headers)
         if refusal is None:
-            self._door, self._parts, self._size = door, [], 0
+            self._route, self._parts, self._size = route, [], 0
         else:
             self._write(refusal)
 

@@ -55,8 +55,8 @@ class Server(uvicorn.Server):
     """uvicorn, with our limits, our end and our ready line."""
 
     def __init__(self, live: Live, recorder: Recorder, settings: Settings) -> None:
-        front = Front(live, recorder, bare_application())
-        super().__init__(_configure(front, live.pair.context, settings))
+        self._front = Front(live, recorder, bare_application())
+        super().__init__(_configure(self._front, live.pair.context, settings))
         self._live = live
         self._recorder = recorder
         self._metrics = recorder.metrics
@@ -113,6 +113,7 @@ class Server(uvicorn.Server):
 
     def _on_beat(self) -> None:
         self._live.beat(now())
+        self._front.breathe()
         self._recorder.flush()
 
     def _sweep(self) -> None:

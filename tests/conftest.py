@@ -1,0 +1,7 @@
+"""Fixtures of all tests."""
+
+from __future__ import annotations
+
+from tests.control_plane.fixtures import control_plane, control_plane_programs
+
+__all__ = ["control_plane", "control_plane_programs"]
