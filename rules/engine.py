@@ -24,7 +24,7 @@ from rules.model import (
     Operation,
     Path,
 )
-from rules.patch import Inapplicable, apply, is_open, lookup, prefix
+from rules.patch import Inapplicable, apply, compose, is_open, lookup, prefix
 from rules.pods import TEMPLATES, lift
 from rules.review import Cluster, Lazy, Review
 from rules.rulebook import Chosen, Rulebook
@@ -160,8 +160,9 @@ def mend(
     cured = [f for f in findings if f.rule in menders and _fills_in(f, case.review)]
     if not cured:
         return case, findings, ()
-    patch = tuple(operation for f in cured if f.fix is not None for operation in f.fix.patch)
+    wanted = [operation for f in cured if f.fix is not None for operation in f.fix.patch]
     try:
+        patch = compose(case.review.object, wanted)
         review = case.review.showing(apply(case.review.object, patch))
     except Inapplicable as inapplicable:
         log.warning("[%s] a fix does not apply: %s", case.review.uid[:8], inapplicable)

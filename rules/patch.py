@@ -6,7 +6,7 @@ unreadable.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from rules.model import JSON, Operation, Path
 from rules.words import place
@@ -61,6 +61,29 @@ def set_field(value: JSON, path: Path, new: JSON) -> tuple[Operation, ...]:
                 new = {step: new}
             return (Operation("add", path[:depth], new),)
     return (Operation("add" if is_open(value, path) else "replace", path, new),)
+
+
+def compose(value: JSON, operations: Iterable[Operation]) -> tuple[Operation, ...]:
+    """The operations as one patch, where several may add to a parent that was missing.
+
+    Each was made for the value as it is. A map added where an earlier one already put a map is
+    added key by key.
+    """
+    composed: list[Operation] = []
+    for operation in operations:
+        for step in _spread(value, operation):
+            value = apply(value, (step,))
+            composed.append(step)
+    return tuple(composed)
+
+
+def _spread(value: JSON, operation: Operation) -> Iterator[Operation]:
+    present = lookup(value, operation.path)
+    if operation.op == "add" and isinstance(present, dict) and isinstance(operation.value, dict):
+        for key, inner in operation.value.items():
+            yield from _spread(value, Operation("add", (*operation.path, key), inner))
+    else:
+        yield operation
 
 
 def is_open(value: JSON, path: Path) -> bool:

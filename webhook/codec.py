@@ -11,14 +11,14 @@ import base64
 import json
 import math
 import re
-from functools import lru_cache
-from typing import Annotated, Any, NoReturn
+from functools import lru_cache, partial
+from typing import Annotated, Any, NoReturn, TypedDict
 
 import msgspec
 import orjson
 from msgspec import Meta, Raw, Struct
 
-from rules.model import JSON, Decision, OperationName, Phase
+from rules.model import JSON, NETWORK_POLICY, PODS, Decision, OperationName, Phase
 from rules.patch import encode as encode_patch
 from rules.review import Lazy, Requester, Review
 from webhook.message import annotate, causes, explain, warn
@@ -90,7 +90,41 @@ class _AdmissionReview(_Head):
     request: _Request
 
 
+class _Metadata(TypedDict, total=False):
+    """ObjectMeta, whole but for managedFields: those are often half of an object."""
+
+    name: Any
+    generateName: Any
+    namespace: Any
+    selfLink: Any
+    uid: Any
+    resourceVersion: Any
+    generation: Any
+    creationTimestamp: Any
+    deletionTimestamp: Any
+    deletionGracePeriodSeconds: Any
+    labels: Any
+    annotations: Any
+    ownerReferences: Any
+    finalizers: Any
+
+
+class _Plain(TypedDict, total=False):
+    """An object of a kind with a spec and a status, without that: its author does not write it.
+
+    Requests for the subresource status are decoded whole.
+    """
+
+    apiVersion: Any
+    kind: Any
+    metadata: _Metadata
+    spec: Any
+
+
+PLAIN = frozenset((kind.group, kind.resource) for kind in (*PODS, NETWORK_POLICY))
+
 _decode = msgspec.json.Decoder(_AdmissionReview).decode
+_decode_plain = msgspec.json.Decoder(_Plain).decode
 _split = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
@@ -112,12 +146,13 @@ def decode(body: bytes, *, phases: tuple[Phase, ...] = ("final",)) -> Review:
         raise _bad(error) from error
     _check_head(review)
     request = review.request
-    uid = request.uid
+    resource = (request.resource.group, request.resource.resource)
+    read = _plain_object if resource in PLAIN and not request.subResource else _object
     return _review(
         request,
         phases,
-        Lazy(lambda: _object(request.object, uid)),
-        Lazy(lambda: _object(request.oldObject, uid)),
+        Lazy(partial(read, request.object, request.uid)),
+        Lazy(partial(read, request.oldObject, request.uid)),
     )
 
 
@@ -186,6 +221,14 @@ def _review(
 @lru_cache(maxsize=1024)  # a few controllers ask nearly all questions
 def _requester(username: str, groups: tuple[str, ...]) -> Requester:
     return Requester(username, frozenset(groups))
+
+
+def _plain_object(raw: Raw, uid: str) -> JSON:
+    """The object without what nobody reads, where it has the shape that it should have."""
+    try:
+        return _decode_plain(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _object(raw, uid)  # which tells what is wrong with it, or decodes it as it is
 
 
 def _object(raw: Raw, uid: str) -> JSON:
