@@ -138,7 +138,7 @@ class Cluster:
     injectors: tuple[str, ...] | None = None
     reads: frozenset[Kind] | None = None
     _limited: dict[frozenset[Kind], Cluster] = field(
-        default_factory=dict, compare=False, repr=False
+        default_factory=dict, init=False, compare=False, repr=False
     )
 
     @classmethod
@@ -163,7 +163,7 @@ class Cluster:
         """The view that refuses every kind but these."""
         limited = self._limited.get(reads)
         if limited is None:
-            limited = self._limited[reads] = replace(self, reads=reads, _limited={})
+            limited = self._limited[reads] = replace(self, reads=reads)
         return limited
 
     def namespace(self, name: str) -> Namespace:

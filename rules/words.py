@@ -11,6 +11,7 @@ import re
 from rules.model import JSON, Finding, Path
 
 LONGEST_VALUE = 64
+LARGEST_NUMBER = 10**20
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 _MAPS = frozenset({"labels", "annotations", "matchLabels", "nodeSelector", "limits", "requests"})
 _UNPRINTABLE = re.compile(r"[^ -~]")
@@ -36,6 +37,8 @@ def sentence(finding: Finding) -> str:
 
 def quote(value: JSON) -> str:
     """The value as JSON, printable, at most `LONGEST_VALUE` characters and an ellipsis."""
+    if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+        return "a huge number"  # past 4,300 digits Python refuses to write one out
     text = json.dumps(value, ensure_ascii=True, default=str)
     if len(text) <= LONGEST_VALUE:
         return text
