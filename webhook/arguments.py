@@ -79,7 +79,7 @@ in a file at once, and its place."""
 
 _MANIFESTS = """\
 Print all that is to be installed, as YAML for `kubectl apply -f -`. `sallyport manifests webhooks`
-prints the two webhook configurations alone; they follow from the rules that stand in the rulebook."""
+prints the two webhook configurations alone: they follow from the rules that stand."""
 
 
 class _Raw(argparse.RawDescriptionHelpFormatter):
@@ -147,9 +147,10 @@ def _rulebook(command: argparse.ArgumentParser) -> None:
     command.add_argument("--rulebook", metavar="F", type=Path, help="your rulebook")
     command.add_argument("--audit", action="store_true", help="as `serve --audit` would have it")
     _no_mutate(command)
-    actions = command.add_subparsers(dest="action", metavar="check FILE")
+    actions = command.add_subparsers(dest="action", metavar="check FILE | schema")
     lint = _add(actions, "check", "name every mistake in a file", "Name every mistake in a file.")
     lint.add_argument("file", metavar="FILE", type=Path)
+    _add(actions, "schema", "print its JSON schema, for editors", "Print its JSON schema.")
 
 
 def _manifests(command: argparse.ArgumentParser) -> None:

@@ -9,7 +9,6 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from webhook import arguments
@@ -76,14 +75,15 @@ def check(asked: argparse.Namespace) -> int:
     )
     report = run(question, sys.stdin.buffer.read)
     for sentence in report.assumed:
-        print(f"assumed: {sentence}", file=sys.stderr)
+        _complain(f"assumed: {sentence}")
     _print_report(report, asked)
     return 0 if report.exit_code == 1 and asked.exit_zero else report.exit_code
 
 
 def rules(asked: argparse.Namespace) -> int:
     """`sallyport rules`."""
-    from webhook.rulebook import catalogue, tell
+    from webhook.rulebook import catalogue
+    from webhook.rulebook_text import tell
 
     if asked.output == "json":
         _print_json({"version": 1, "rules": [tell(rule) for rule in catalogue()]})
@@ -92,14 +92,20 @@ def rules(asked: argparse.Namespace) -> int:
 
     head = ("rule", "severity", "action", "mend", "what must hold")
     rows = [(r.name, r.severity, r.action, r.mend, r.summary) for r in catalogue()]
-    print("\n".join(columns([head, *rows])))
+    _say("\n".join(columns([head, *rows])))
     return 0
 
 
 def rulebook(asked: argparse.Namespace) -> int:
-    """`sallyport rulebook [check FILE]`."""
-    from webhook.rulebook import BadRulebook, load, render
+    """`sallyport rulebook [check FILE | schema]`."""
+    from webhook.rulebook import BadRulebook, catalogue, load
+    from webhook.rulebook_shape import schema_of, shape_of
+    from webhook.rulebook_text import render
 
+    if asked.action == "schema":
+        draft = "https://json-schema.org/draft/2020-12/schema"
+        _print_json({"$schema": draft} | schema_of(shape_of(catalogue())))
+        return 0
     checking = asked.action == "check"
     try:
         found = load(
@@ -110,9 +116,9 @@ def rulebook(asked: argparse.Namespace) -> int:
     except BadRulebook as bad:
         return _fail(str(bad))
     if checking:
-        print(f"{asked.file}: good, revision {found.revision}")
+        _say(f"{asked.file}: good, revision {found.revision}")
     else:
-        print(render(found), end="")
+        sys.stdout.write(render(found))
     return 0
 
 
@@ -139,9 +145,9 @@ def manifests(asked: argparse.Namespace) -> int:
         return _fail(str(bad))
     except (OSError, ValueError) as error:  # the bundle: no such file, no PEM
         return _fail(str(error))
-    from webhook.yaml_text import write_block
+    from webhook.yaml_writer import write_block
 
-    print("---\n".join(write_block(value) for value in objects), end="")
+    sys.stdout.write("---\n".join(write_block(value) for value in objects))
     return 0
 
 
@@ -167,7 +173,7 @@ def certs(asked: argparse.Namespace) -> int:
             report = keep.keep_cluster(store, [name], clock=lambda: datetime.now(UTC))
     except (BadName, keep.CannotKeep) as error:
         return _fail(str(error))
-    print("\n".join(report.lines))
+    _say("\n".join(report.lines))
     return 0
 
 
@@ -182,7 +188,7 @@ def version(_asked: argparse.Namespace) -> int:
     """`sallyport version`."""
     from importlib.metadata import version as installed
 
-    print(installed("sallyport"))
+    _say(installed("sallyport"))
     return 0
 
 
@@ -208,16 +214,27 @@ def _print_report(report: Any, asked: argparse.Namespace) -> None:
     from webhook.settings import wants_colour
 
     colour = wants_colour(terminal=sys.stdout.isatty())
-    print(to_text(report, summary=asked.summary, colour=colour), end="")
+    sys.stdout.write(to_text(report, summary=asked.summary, colour=colour))
 
 
 def _print_json(value: Any) -> None:
     import json
 
-    json.dump(value, sys.stdout, indent=2)
-    print()
+    _say(json.dumps(value, indent=2))
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
 
 
 def _fail(message: str) -> int:
-    print(f"sallyport: {message}", file=sys.stderr)
+    for line in message.split("\n"):
+        _complain(f"sallyport: {line}")
     return USAGE
+
+
+def _complain(line: str) -> None:
+    """One line on stderr; it may hold text from the files of others."""
+    from webhook.text import visible
+
+    sys.stderr.write(f"{visible(line)}\n")

@@ -8,11 +8,9 @@ Source: k8s.io/api/admission/v1; operations 1 and rows 1-26 of its fault table.
 from __future__ import annotations
 
 import base64
-import json
-import math
 import re
 from functools import lru_cache, partial
-from typing import Annotated, Any, NoReturn, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import msgspec
 import orjson
@@ -25,7 +23,11 @@ from webhook.message import annotate, causes, explain, warn
 
 API_VERSION = "admission.k8s.io/v1"
 _UID_NEAR_THE_START = re.compile(rb'"uid"\s*:\s*"([A-Za-z0-9-]{1,128})"')
-_LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair
+    rb"|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
 _ALLOWED = b'{"apiVersion":"%b","kind":"AdmissionReview","response":{"uid":%b,"allowed":true,%b}}'
 
 
@@ -141,8 +143,9 @@ def decode(body: bytes, *, phases: tuple[Phase, ...] = ("final",)) -> Review:
     except RecursionError as error:
         raise TooDeep(_uid_of(body)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        if _LONE_SURROGATE.search(body):
-            return _decode_slowly(body, phases)
+        repaired = _repair(body)
+        if repaired != body:
+            return decode(repaired, phases=phases)
         raise _bad(error) from error
     _check_head(review)
     request = review.request
@@ -258,30 +261,9 @@ def _loads(raw: Raw) -> JSON:
     return orjson.loads(memoryview(raw))
 
 
-def _decode_slowly(body: bytes, phases: tuple[Phase, ...]) -> Review:
-    """The same by the standard library, which alone accepts a lone surrogate, as Go does."""
-    try:
-        value = json.loads(body, parse_constant=_reject, parse_float=_finite)
-        request = value["request"]
-        _check_head(msgspec.convert(value, _Head))
-        envelope = msgspec.convert(request, _Envelope)
-    except RecursionError as error:
-        raise TooDeep(_uid_of(body)) from error
-    except (ValueError, TypeError, KeyError, msgspec.ValidationError) as error:
-        raise _bad(error) from error
-    new, former = Lazy.of(request.get("object")), Lazy.of(request.get("oldObject"))
-    return _review(envelope, phases, new, former)
-
-
-def _reject(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text[:32]} is no finite number")
-    return number
+def _repair(text: bytes) -> bytes:
+    """The text with U+FFFD for each lone surrogate that is written as an escape, as Go reads it."""
+    return _ESCAPE.sub(lambda found: rb"\ufffd" if found["lone"] else found[0], text)
 
 
 def _bad(error: Exception) -> BadReview:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from rules.model import JSON, Kind, Rule
 from rules.pods import mapping
+from rules.review import Review
 
 DEFAULT_NAMESPACE = "default"
 
@@ -96,17 +97,24 @@ class Kinds:
         return Kind(group, kind, f"{kind.lower()}s", namespaced=namespaced)
 
     def identify(self, value: JSON, namespace: str = DEFAULT_NAMESPACE) -> Identity:
-        """Who the object is; `namespace` is where it goes if it does not say.
-
-        A name that the API server will make is shown as its prefix and `*`.
-        """
+        """Who the object is; `namespace` is where it goes if it does not say."""
         api_version, kind = str(value.get("apiVersion", "")), str(value.get("kind", ""))
-        metadata = mapping(value, "metadata")
-        name = metadata.get("name")
-        if not isinstance(name, str) or not name:
-            prefix = metadata.get("generateName")
-            name = f"{prefix}*" if isinstance(prefix, str) and prefix else ""
+        name = name_in(value)
         if not self.find(api_version.rpartition("/")[0], kind).namespaced:
             return Identity(api_version, kind, "", name)
-        own = metadata.get("namespace")
+        own = mapping(value, "metadata").get("namespace")
         return Identity(api_version, kind, own if isinstance(own, str) and own else namespace, name)
+
+
+def name_in(value: JSON) -> str:
+    """The name that an object states; one that is yet to be made as its prefix and `*`."""
+    metadata = mapping(value, "metadata")
+    name, prefix = metadata.get("name"), metadata.get("generateName")
+    if isinstance(name, str) and name:
+        return name
+    return f"{prefix}*" if isinstance(prefix, str) and prefix else ""
+
+
+def name_of(review: Review) -> str:
+    """The name of the object under review: the request's, else its own. May decode the object."""
+    return review.name or name_in(review.object)

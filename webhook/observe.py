@@ -8,6 +8,7 @@ than holds up an answer.
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 import threading
 from collections import deque
@@ -186,7 +187,7 @@ class Recorder:
 
 
 def describe(entry: Entry, stamp: str) -> bytes:
-    """The line of the decision log. Names are JSON-escaped, so nobody can forge a line."""
+    """The line of the decision log, in ASCII: names are escaped, so nobody can forge a line."""
     review, decision = entry.review, entry.decision
     requester = review.requester or NOBODY
     line: dict[str, JSON] = {
@@ -215,7 +216,8 @@ def describe(entry: Entry, stamp: str) -> bytes:
             for f in decision.findings[:FINDINGS_LOGGED]
         ]
         line["more_findings"] = max(0, len(decision.findings) - FINDINGS_LOGGED)
-    return orjson.dumps(line)
+    text = orjson.dumps(line)
+    return text if text.isascii() else json.dumps(line).encode()
 
 
 def name_of(review: Review, *, decided: bool = True) -> str:

@@ -12,7 +12,7 @@ from rules.words import place as written
 from rules.words import quote, sentence
 from webhook.objects import Identity
 from webhook.report import EFFECTS, Judged, Report, Row
-from webhook.text import Mistake, Place, Text
+from webhook.text import Mistake, Place, Text, visible
 
 WIDEST = 160
 """Characters shown of a source line; a longer one is cut around the caret."""
@@ -41,13 +41,6 @@ def to_text(report: Report, *, summary: bool = False, colour: bool = False) -> s
     if colour:
         shown = [_paint(block) for block in shown]
     return "\n\n".join(shown) + "\n"
-
-
-def visible(text: str) -> str:
-    """The text as one line, without what a terminal obeys: control and format characters."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == "\t" else "?" for c in text)
 
 
 def _finding(row: Row) -> Iterator[str]:

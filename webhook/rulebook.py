@@ -19,11 +19,10 @@ from rules.selectors import LabelSelector
 from rules.site import Site
 from rules.words import place
 from webhook.documents import Document, parse
-from webhook.rulebook_shape import MENDS, faults, shape_of
+from webhook.rulebook_shape import faults, shape_of
 from webhook.text import Mistake, Text
-from webhook.yaml_text import write
 
-_SECTIONS = {
+SECTIONS = {
     "trusted": "trusted",
     "platform": "platform",
     "mesh": "mesh",
@@ -91,34 +90,6 @@ def read(
     return Rulebook.of(_site(value), configured, revision=revision.hexdigest()[:12])
 
 
-def render(rulebook: Rulebook) -> str:
-    """The rulebook in force as YAML: complete, and what is read from it is equal."""
-    site = rulebook.site
-    told = {key: _tell(getattr(site, name)) for key, name in _SECTIONS.items()}
-    told["tenant"] = {"label": site.tenant_label}
-    told["rules"] = {c.default.rule.name: _tell_rule(c) for c in rulebook.rules}
-    return "version: 1\n" + "".join(write({key: part}) for key, part in told.items())
-
-
-def tell(rule: Rule) -> JSON:
-    """A rule of the catalogue as JSON."""
-    return {
-        "name": rule.name,
-        "summary": rule.summary,
-        "why": rule.why,
-        "severity": rule.severity,
-        "action": rule.action,
-        "mend": rule.mend,
-        "scope": rule.scope,
-        "phase": rule.phase,
-        "kinds": [{"apiVersion": kind.api_version, "kind": kind.kind} for kind in rule.kinds],
-        "operations": sorted(rule.operations),
-        "subresources": list(rule.subresources),
-        "reads": sorted(kind.kind for kind in rule.reads),
-        "parameters": {name: _tell(value) for name, value in rule.parameters.items()},
-    }
-
-
 def _examine(text: Text, rules: tuple[Rule, ...]) -> Mapping[str, JSON]:
     """The value of the text, which has the shape of a rulebook. Raises BadRulebook."""
     found = list(parse(text))
@@ -154,7 +125,7 @@ def _spell_out(value: JSON) -> JSON:
 def _site(value: Mapping[str, JSON]) -> Site:
     site = Site()
     parts = {
-        name: _fill(getattr(site, name), value.get(key) or {}) for key, name in _SECTIONS.items()
+        name: _fill(getattr(site, name), value.get(key) or {}) for key, name in SECTIONS.items()
     }
     names = parts["trusted"].namespaces | site.trusted.namespaces
     parts["trusted"] = replace(parts["trusted"], namespaces=names)
@@ -166,7 +137,7 @@ def _fill(default: _Part, given: Mapping[str, JSON]) -> _Part:
     """The part of the site with what is given in place of its defaults."""
     changes = {}
     for field in fields(default):  # type: ignore[arg-type]  # the parts of Site are dataclasses
-        value, old = given.get(_camel(field.name)), getattr(default, field.name)
+        value, old = given.get(camel(field.name)), getattr(default, field.name)
         if value is None:
             continue
         if is_dataclass(old):
@@ -176,7 +147,8 @@ def _fill(default: _Part, given: Mapping[str, JSON]) -> _Part:
     return replace(default, **changes)  # type: ignore[type-var]  # as above
 
 
-def _camel(name: str) -> str:
+def camel(name: str) -> str:
+    """The name of a field as the file spells it."""
     first, *others = name.split("_")
     return first + "".join(word.capitalize() for word in others)
 
@@ -212,12 +184,13 @@ def _activate(
         active,
         action=action,
         check=partial(rule.check, **bound) if changed else rule.check,
-        mends=options.mutate and _mends(mend, action),
+        mends=options.mutate and mends(mend, action),
         parameters=bound,
     )
 
 
-def _mends(mend: Mend, action: Action) -> bool:
+def mends(mend: Mend, action: Action) -> bool:
+    """Whether a rule with this setting mends where it has this action."""
     match mend:
         case "enforce":
             return action == "enforce"
@@ -233,53 +206,3 @@ def _like(default: JSON, value: JSON) -> JSON:
     if isinstance(value, list) and isinstance(default, tuple | set | frozenset):
         return type(default)(value)
     return value
-
-
-def _tell(value: JSON) -> JSON:
-    """A part of the site, or a parameter, as YAML shows it."""
-    if is_dataclass(value):
-        return {_camel(f.name): _tell(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    return [_tell(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _tell_rule(configured: Configured) -> JSON:
-    base = configured.default
-    actives = [base, *(active for _, active in configured.overrides)]
-    # What was written may be gone (a cap, --no-mutate); any mend with the same effect is as true.
-    mend = next(
-        mend
-        for mend in (base.rule.mend, *MENDS)
-        if all(_mends(mend, active.action) == active.mends for active in actives)
-    )
-    told: dict[str, JSON] = {"action": base.action, "mend": mend, "ratchet": base.ratchet}
-    if configured.overrides:
-        told["overrides"] = [_tell_override(s, active) for s, active in configured.overrides]
-    if base.parameters:
-        told["parameters"] = {name: _tell(value) for name, value in base.parameters.items()}
-    return told
-
-
-def _tell_override(selector: LabelSelector, active: ActiveRule) -> JSON:
-    told: dict[str, JSON] = {
-        "namespaceSelector": _tell_selector(selector),
-        "action": active.action,
-    }
-    if active.parameters:
-        told["parameters"] = {name: _tell(value) for name, value in active.parameters.items()}
-    return told
-
-
-def _tell_selector(selector: LabelSelector) -> JSON:
-    labels: dict[str, str] = {}
-    expressions: list[JSON] = []
-    for requirement in selector.requirements:
-        key, values = requirement.key, sorted(requirement.values)
-        if requirement.operator == "In" and len(values) == 1 and key not in labels:
-            labels[key] = values[0]
-        else:
-            told: dict[str, JSON] = {"key": key, "operator": requirement.operator}
-            expressions.append(told | ({"values": values} if values else {}))
-    told = {"matchLabels": labels, "matchExpressions": expressions}
-    return {key: part for key, part in told.items() if part}

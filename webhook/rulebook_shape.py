@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from rules.model import JSON, Path, Rule
+from rules.model import JSON, Mend, Path, Rule
 from rules.selectors import LABEL_KEY, InvalidSelector, LabelSelector
 from rules.words import enumerate_words, kind_of, quote
 
@@ -18,7 +18,7 @@ Shape = Any
 """A map of keys to shapes (in a `Keys` with what such a key is called), a list of one, a Leaf."""
 
 ACTIONS = ("enforce", "warn", "audit", "off")
-MENDS = ("enforce", "warn", "off")
+MENDS: tuple[Mend, ...] = ("enforce", "warn", "off")
 OPA = "opa/"
 _NAMESPACE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _ENFORCED = re.compile(r"[a-z0-9.-]+/(?:\*|[A-Z][A-Za-z0-9]*)")
@@ -157,20 +157,16 @@ def _override(parameters: Keys | None) -> Keys:
 
 def _leaf(default: JSON) -> Shape:
     """The type of a parameter, as its default shows it."""
-    match default:
-        case bool():
-            return FLAG
-        case int():
-            return INTEGER
-        case float():
-            return NUMBER
-        case str():
-            return TEXT
-        case list() | tuple() | set() | frozenset():
-            return [_leaf(next(iter(default), ""))]
-        case dict():
-            return FREE_MAP
+    for kind, shape in _TYPES:
+        if isinstance(default, kind):
+            return shape
+    if isinstance(default, list | tuple | set | frozenset):
+        return [_leaf(next(iter(default), ""))]
     return ANYTHING
+
+
+# bool before int, since True is an int to isinstance
+_TYPES = ((bool, FLAG), (int, INTEGER), (float, NUMBER), (str, TEXT), (dict, FREE_MAP))
 
 
 def faults(value: JSON, shape: Shape, path: Path = ()) -> Iterator[Fault]:

@@ -88,3 +88,10 @@ class Text:
             return None
         byte = ord(found[0]) & 0xFF
         return self.mistake(found.start(), f"the byte 0x{byte:02X} is not UTF-8")
+
+
+def visible(text: str) -> str:
+    """The text as one line, without what a terminal obeys: control and format characters."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\t" else "?" for c in text)

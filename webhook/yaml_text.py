@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
-from yaml.cyaml import CParser
+from yaml.cyaml import CParser  # type: ignore[attr-defined]  # not in its stubs
 
 from rules.model import JSON, Path
 from webhook.text import Place, Text
@@ -40,14 +40,25 @@ class Unreadable(ValueError):
         self.offset = offset
 
 
+Inner = dict["str | int", "Mark"]
+Keys = dict["str | int", tuple[int, int]]
+_NO_INNER: Inner = {}
+_NO_KEYS: Keys = {}
+
+
 @dataclass(slots=True)
 class Mark:
-    """Where a value stands, and in a map or list its entries: by key or by index."""
+    """Where a value stands, and in a map or list its entries and keys, by key or by index."""
 
     start: int
     end: int
-    inner: dict[str | int, Mark] | None = None
-    keys: dict[str | int, tuple[int, int]] | None = None
+    inner: Inner
+    keys: Keys
+
+    @property
+    def scalar(self) -> bool:
+        """The value is neither map nor list."""
+        return self.inner is _NO_INNER
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +72,11 @@ class YamlMarks:
         """The place of the value at the path, as `webhook.documents.Marks` says."""
         mark, best = self.root, (self.root.start, self.root.start + 1)
         for step in path:
-            if mark.inner is None or step not in mark.inner:
+            if step not in mark.inner:
                 break
-            at = mark.keys.get(step) if mark.keys else None
+            at = mark.keys.get(step)
             mark = mark.inner[step]
-            shown = mark.inner is None and mark.end > mark.start and not (key and at)
+            shown = mark.scalar and mark.end > mark.start and not (key and at)
             best = (mark.start, mark.end) if shown else at or (mark.start, mark.start + 1)
         return self.text.place(*best)
 
@@ -106,37 +117,6 @@ def read(text: Text, start: int, end: int) -> Iterator[tuple[JSON, YamlMarks]]:
         raise Unreadable(offset, _hint(str(error), part, offset - start)) from error
 
 
-def write(value: JSON) -> str:
-    """The value as YAML that reads back as it was, here and in Kubernetes."""
-    return yaml.dump(
-        value, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=100, indent=2
-    )
-
-
-def write_block(value: JSON) -> str:
-    """The same in block style, as manifests are written."""
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, default_flow_style=False, width=100)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes no aliases, and in quotes what would not be read as text."""
-
-    def ignore_aliases(self, _data: Any) -> bool:
-        return True
-
-
-def _write_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    try:
-        plain = read_scalar(text, None, plain=True) == text
-    except NoJSON:
-        plain = False
-    style = None if plain else '"'
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _write_text)
-
-
 def _explain(error: Any, start: int, part: str) -> Unreadable:
     """What the parser could not read. It often stumbles long after the cause, at the end."""
     mark = getattr(error, "problem_mark", None)
@@ -172,18 +152,12 @@ class _Frame:
     key: str | None = None
     merging: bool = False
 
-    def place(self, step: str | int, mark: Mark) -> None:
-        """Note where an entry stands."""
-        assert self.mark.inner is not None
-        self.mark.inner[step] = mark
-
     def begin(self, key: str, mark: Mark) -> None:
         """A key was read. Raises Unreadable where the map has it already."""
         if key in self.own:
             raise Unreadable(mark.start, f"the key {key[:64]!r} stands here for the second time")
         self.own.add(key)
         self.key = key
-        assert self.mark.keys is not None
         self.mark.keys[key] = (mark.start, mark.end)
 
     def merge(self, value: JSON, mark: Mark) -> None:
@@ -192,16 +166,14 @@ class _Frame:
         As in Kubernetes, of two the later in the text counts, and in a list of maps the earlier.
         """
         sources = [(value, mark)]
-        if type(value) is list and mark.inner is not None:
+        if type(value) is list:
             sources = [(value[i], mark.inner[i]) for i in reversed(range(len(value)))]
         for other, place in sources:
             if type(other) is not dict:
                 raise Unreadable(mark.start, "<< takes a map or a list of maps")
             self.value.update(other)
-            for key, inner in (place.inner or {}).items():
-                self.place(key, inner)
-            if self.mark.keys is not None:
-                self.mark.keys.update(place.keys or {})
+            self.mark.inner.update(place.inner)
+            self.mark.keys.update(place.keys)
 
 
 class _Composer:
@@ -215,7 +187,7 @@ class _Composer:
         self.values = 0
         self.repeated = 0
 
-    def take(self, event: yaml.Event) -> tuple[JSON, Mark] | None:
+    def take(self, event: Any) -> tuple[JSON, Mark] | None:
         """The next event; gives the root of a document when it is complete."""
         kind = type(event)
         self.offset = start = self.base + event.start_mark.index
@@ -242,7 +214,7 @@ class _Composer:
             frame.key, frame.merging = _MERGE, True  # type: ignore[union-attr]  # awaits_key
             return None
         value = read_scalar(event.value, event.tag, plain=plain)
-        mark = Mark(start, self.base + event.end_mark.index)
+        mark = Mark(start, self.base + event.end_mark.index, _NO_INNER, _NO_KEYS)
         if event.anchor is not None:
             self.anchors[event.anchor] = (value, mark, 1)
         return self._deliver(value, mark)
@@ -251,7 +223,7 @@ class _Composer:
         if len(self.stack) >= DEEPEST:
             raise Unreadable(start, f"nested deeper than {DEEPEST} levels")
         self.values += 1
-        mark = Mark(start, start, {}, {} if type(value) is dict else None)
+        mark = Mark(start, start, {}, {})
         if event.anchor is not None:
             self.anchors.pop(event.anchor, None)  # not known before it ends: no circles
         self.stack.append(_Frame(value, mark, event.anchor, self.values))
@@ -273,8 +245,8 @@ class _Composer:
         self.repeated += size
         if self.repeated > MOST_REPEATED:
             raise Unreadable(start, f"aliases repeat more than {MOST_REPEATED} values")
-        if mark.inner is None:
-            mark = Mark(start, self.base + event.end_mark.index)
+        if mark.scalar:
+            mark = Mark(start, self.base + event.end_mark.index, _NO_INNER, _NO_KEYS)
         return self._deliver(value, mark)
 
     def _deliver(self, value: JSON, mark: Mark) -> tuple[JSON, Mark] | None:
@@ -283,7 +255,7 @@ class _Composer:
             return value, mark
         frame = self.stack[-1]
         if type(frame.value) is list:
-            frame.place(len(frame.value), mark)
+            frame.mark.inner[len(frame.value)] = mark
             frame.value.append(value)
         elif frame.merging:
             frame.merge(value, mark)
@@ -292,6 +264,6 @@ class _Composer:
             frame.begin(read_key(value), mark)
         else:
             frame.value[frame.key] = value
-            frame.place(frame.key, mark)
+            frame.mark.inner[frame.key] = mark
             frame.key = None
         return None

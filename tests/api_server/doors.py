@@ -1,0 +1,56 @@
+"""The webhook configurations in the API server: put in, called for sure, taken out for sure.
+
+The API server reads configurations a moment after they are written. What it calls is counted in
+its own metrics, so a marker, a pod that is never stored, shows what it calls by now.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.api_server.patience import await_that
+from tests.api_server.serving import Serving
+from tests.control_plane.cluster import ControlPlane
+
+MARKER = "{apiVersion: v1, kind: Pod, metadata: {name: marker}, spec: {containers: [{name: a, image: a}]}}"
+NAMES = ("mutatingwebhookconfiguration/00-sallyport-mutate",
+         "validatingwebhookconfiguration/sallyport-validate")  # fmt: skip
+_OF_PODS = re.compile(r"pods\.\w+\.sallyport\.dev")
+_CALLS = re.compile(
+    r"^apiserver_admission_webhook_request_total\{.*name=\"(?P<name>[^\"]*sallyport\.dev)\".*\}"
+    r" (?P<count>\d+)$",
+    re.MULTILINE,
+)
+
+
+@contextmanager
+def opened(
+    control_plane: ControlPlane, server: Serving, *, failure_policy: str = "Fail"
+) -> Iterator[None]:
+    """The API server calls this server for as long as the context lasts, and not a moment longer."""
+    configurations = server.configurations(failure_policy=failure_policy)
+    wanted = set(_OF_PODS.findall(configurations))
+    control_plane.apply(configurations)
+    try:
+        await_that(lambda: wanted <= called(control_plane), "the API server calls us")
+        yield
+    finally:
+        control_plane.kubectl("delete", "--ignore-not-found", *NAMES)
+        await_that(lambda: not called(control_plane), "the API server calls us no more")
+
+
+def called(control_plane: ControlPlane, namespace: str = "foo") -> set[str]:
+    """The names of our webhooks that are called when a pod is created in the namespace."""
+    before = _count(control_plane)
+    create = ("create", "--dry-run=server", "-f", "-", "--namespace", namespace)
+    control_plane.kubectl(*create, stdin=MARKER, check=False)
+    return {name for name, calls in _count(control_plane).items() if calls > before.get(name, 0)}
+
+
+def _count(control_plane: ControlPlane) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for found in _CALLS.finditer(control_plane.kubectl("get", "--raw", "/metrics").stdout):
+        counts[found["name"]] = counts.get(found["name"], 0) + int(found["count"])
+    return counts

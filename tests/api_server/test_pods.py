@@ -1,0 +1,152 @@
+"""Pods at the enforcing door: what is stored, and what kubectl prints where nothing is."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.api_server.doors import called
+from tests.api_server.objects import KATA, NOT_MESHED, pod
+from tests.api_server.people import Person
+from tests.api_server.serving import Serving
+from tests.control_plane.cluster import ControlPlane
+from tests.golden import compare
+
+pytestmark = [pytest.mark.control_plane, pytest.mark.usefixtures("sallyport")]
+
+
+def test_a_pod_without_a_class_is_stored_with_it(developer: Person) -> None:
+    assert developer.apply(pod("silent")).out == "pod/silent created\n"
+
+    spec = developer.get("pod/silent")["spec"]
+    assert spec["runtimeClassName"] == KATA
+    # What the API server's own plugin copies from the class, since it is run again after us.
+    assert spec["nodeSelector"] == {"kubernetes.azure.com/kata-mshv-vm-isolation": "true"}
+    assert spec["overhead"] == {"memory": "600Mi"}
+
+
+def test_applying_the_same_pod_again_changes_nothing(developer: Person) -> None:
+    developer.apply(pod("again"))
+    before = developer.get("pod/again")
+
+    assert developer.apply(pod("again")).out == "pod/again unchanged\n"
+    assert developer.get("pod/again") == before
+
+
+def test_the_right_class_is_left_alone(developer: Person) -> None:
+    answer = developer.apply(pod("isolated", runtimeClassName=KATA))
+
+    assert (answer.out, answer.err) == ("pod/isolated created\n", "")
+
+
+@pytest.mark.parametrize("name", ["runc", "gvisor"])
+def test_a_wrong_class_is_denied_and_the_right_one_shown(developer: Person, name: str) -> None:
+    answer = developer.apply(pod("wrong", runtimeClassName=name))
+
+    assert (answer.code, answer.out) == (1, "")
+    compare(answer.err, f"api_server/pod-on-{name}.txt")
+    assert developer.get("pod/wrong") is None
+
+
+def test_two_broken_rules_are_both_told(developer: Person) -> None:
+    answer = developer.apply(pod("two", NOT_MESHED, runtimeClassName="runc"))
+
+    assert answer.code == 1
+    compare(answer.err, "api_server/pod-that-breaks-two-rules.txt")
+
+
+def test_several_objects_of_one_file_are_told_apart(developer: Person) -> None:
+    wrong = [pod(name, runtimeClassName="runc") for name in ("one", "other")]
+
+    answer = developer.apply(wrong[0], pod("good"), wrong[1])
+
+    assert (answer.code, answer.out) == (1, "pod/good created\n")
+    compare(answer.err, "api_server/pods-of-one-file.txt")
+
+
+def test_a_name_that_is_yet_to_be_made_is_told_by_its_prefix(
+    developer: Person, sallyport: Serving
+) -> None:
+    answer = developer.create(pod("web-", NOT_MESHED))
+
+    assert answer.code == 1
+    compare(answer.err, "api_server/pod-with-generated-name.txt")
+
+
+def test_the_sidecar_cannot_be_refused(developer: Person) -> None:
+    answer = developer.apply(pod("bare", NOT_MESHED))
+
+    assert answer.code == 1
+    compare(answer.err, "api_server/pod-without-sidecar.txt")
+
+
+def test_where_the_namespace_lost_its_mesh_label_the_pod_gets_one(developer: Person) -> None:
+    answer = developer.apply(pod("lost", {"app": "lost"}), namespace="drifted")
+
+    assert answer.out == "pod/lost created\n"
+    stored = developer.get("pod/lost", "drifted")
+    assert stored["metadata"]["labels"] == {"app": "lost", "istio.io/rev": "asm-1-28"}
+    assert stored["spec"]["runtimeClassName"] == KATA
+
+
+def test_labels_are_made_where_a_pod_has_none(developer: Person) -> None:
+    developer.apply(pod("unlabelled"), namespace="drifted")
+
+    stored = developer.get("pod/unlabelled", "drifted")
+    assert stored["metadata"]["labels"] == {"istio.io/rev": "asm-1-28"}
+
+
+def test_a_trusted_namespace_is_not_asked_about(
+    world: ControlPlane, developer: Person, sallyport: Serving
+) -> None:
+    assert called(world, "platform-tools") == set()
+
+    developer.apply(pod("tool", NOT_MESHED, runtimeClassName="runc"), namespace="platform-tools")
+
+    assert developer.get("pod/tool", "platform-tools")["spec"]["runtimeClassName"] == "runc"
+    assert not sallyport.decisions(namespace="platform-tools")
+
+
+def test_a_server_dry_run_gives_the_same_answers_and_stores_nothing(developer: Person) -> None:
+    dry = ("--dry-run=server",)
+    good, wrong = pod("dry"), pod("wrong", runtimeClassName="runc")
+
+    assert developer.apply(good, flags=dry).out == "pod/dry created (server dry run)\n"
+    shown = developer.apply(good, flags=(*dry, "-o", "jsonpath={.spec.runtimeClassName}"))
+    assert shown.out == KATA
+    assert developer.apply(wrong, flags=dry).err == developer.apply(wrong).err
+
+    assert developer.get("pod/dry") is None
+
+
+def test_server_side_apply_is_mended_and_denied_alike(developer: Person) -> None:
+    way = ("--server-side",)
+
+    assert developer.apply(pod("ssa"), flags=way).out == "pod/ssa serverside-applied\n"
+    assert developer.get("pod/ssa")["spec"]["runtimeClassName"] == KATA
+    assert developer.apply(pod("ssa"), flags=way).out == "pod/ssa serverside-applied\n"
+
+    answer = developer.apply(pod("wrong", runtimeClassName="runc"), flags=way)
+    compare(answer.err, "api_server/pod-applied-by-the-server.txt")
+
+
+def test_a_stored_pod_can_be_changed_and_deleted(developer: Person) -> None:
+    developer.apply(pod("lively"))
+
+    assert developer.kubectl("label", "pod/lively", "app=a").out == "pod/lively labeled\n"
+    image = ("set", "image", "pod/lively", "main=registry.example/app:2")
+    assert developer.kubectl(*image).out == "pod/lively image updated\n"
+    gone = developer.kubectl("delete", "pod/lively", "--wait=false")
+    assert (gone.out, gone.err) == ('pod "lively" deleted from foo namespace\n', "")
+
+
+def test_a_namespace_is_deleted_with_its_pods(developer: Person, admin: Person) -> None:
+    developer.apply(pod("passenger"), namespace="doomed")
+
+    gone = admin.kubectl("delete", "namespace", "doomed", "--timeout=60s")
+
+    assert (gone.code, gone.out) == (0, 'namespace "doomed" deleted\n')
+
+
+def test_every_answer_is_in_the_decision_log(developer: Person, sallyport: Serving) -> None:
+    developer.create(pod("logged-"))
+    developer.apply(pod("logged-wrong", runtimeClassName="runc"))

@@ -1,0 +1,217 @@
+"""The reviews that are measured: as kube-apiserver 1.36 sends them, made by code, always the same.
+
+Their shapes were taken from reviews of a real API server: a ReplicaSet's pod with all that the API
+server, the service account plugin and server-side bookkeeping put into it, and a Deployment that
+`kubectl apply` changes. They are allowed by the built-in rulebook in the view of `CLUSTER`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from copy import deepcopy
+
+from rules.model import JSON
+from tests.bench import manifest
+from tests.bench.fields import fields_of
+
+NAMESPACE = "blue-prod"
+CLASS = "kata-mshv-vm-isolation"
+UID = "705ab4f5-6393-11e8-b7cc-42010a800002"
+TIME = "2026-11-20T09:30:00Z"
+OWNER = "7a1ee7ec-2684-434e-b336-c77238f4d3bb"
+
+CLUSTER: tuple[JSON, ...] = (
+    {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": NAMESPACE,
+            "labels": {
+                "istio.io/rev": "asm-1-28",
+                "sallyport.dev/tenant": "blue",
+                "stage": "production",
+            },
+        },
+    },
+    {
+        "apiVersion": "node.k8s.io/v1",
+        "kind": "RuntimeClass",
+        "metadata": {"name": CLASS},
+        "handler": "kata",
+    },
+    {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration",
+        "metadata": {
+            "name": "istio-sidecar-injector-asm-1-28",
+            "labels": {"app": "sidecar-injector", "istio.io/rev": "asm-1-28"},
+        },
+    },
+)
+
+REPLICASET_CONTROLLER: JSON = {
+    "username": "system:serviceaccount:kube-system:replicaset-controller",
+    "uid": "e56e87b0-d3c0-4192-9f0f-523488ac6a8b",
+    "groups": [
+        "system:serviceaccounts",
+        "system:serviceaccounts:kube-system",
+        "system:authenticated",
+    ],
+    "extra": {
+        "authentication.kubernetes.io/credential-id": ["JTI=cfce1955-07a6-4243-a193-e6b61bde4069"]
+    },
+}
+DEVELOPER: JSON = {
+    "username": "developer",
+    "uid": "uid-developer",
+    "groups": ["tenants", "system:authenticated"],
+}
+
+
+def reviews() -> Mapping[str, bytes]:
+    """Every sample by its name. `left` are those that leave the runtime class to us."""
+    return {
+        "pod": _write(_pod_review(CLASS, stored=True)),
+        "deployment": _write(_deployment_review(CLASS)),
+        "deployment-left": _write(_deployment_review(None)),
+        "pod-left": _write(_pod_review(None, stored=False)),
+    }
+
+
+def creations() -> Mapping[str, bytes]:
+    """The pods that are created through a real API server, as their author writes them."""
+    stated = manifest.pod(NAMESPACE, CLASS)
+    left = manifest.pod(NAMESPACE, None)
+    return {"pod": _write(stated), "pod-left": _write(left)}
+
+
+def rulebook() -> str:
+    """The built-in actions, staged: each rule has overrides whose selectors must be looked at."""
+    overrides = [
+        {"namespaceSelector": {"matchLabels": {"stage": stage}}, "action": "audit"}
+        for stage in ("canary", "test")
+    ]
+    names = ("sandboxed-runtime-class", "sidecar-injected", "no-plain-http-egress", "well-formed")
+    rules = {name: {"overrides": overrides} for name in names}
+    return json.dumps({"version": 1, "rules": rules})
+
+
+def _pod_review(runtime_class: str | None, *, stored: bool) -> JSON:
+    """A pod that a ReplicaSet creates; `stored`: as validating webhooks see it, after defaults."""
+    pod = manifest.owned_pod(NAMESPACE, runtime_class)
+    metadata = pod["metadata"] | {
+        "namespace": NAMESPACE,
+        "ownerReferences": [
+            {
+                "apiVersion": "apps/v1",
+                "kind": "ReplicaSet",
+                "name": "checkout-74dcf8cdc",
+                "uid": OWNER,
+                "controller": True,
+                "blockOwnerDeletion": True,
+            }
+        ],
+        "managedFields": [_managed("kube-controller-manager", pod)],
+    }
+    manifest.admit_pod(pod)
+    pod["status"] = {}
+    request: JSON = {"namespace": NAMESPACE, "operation": "CREATE"}
+    if stored:
+        name = f"{metadata['generateName']}929p6"
+        metadata |= {"name": name, "uid": UID[::-1], "generation": 1, "creationTimestamp": TIME}
+        pod["status"] = {"phase": "Pending", "qosClass": "Burstable"}
+        request["name"] = name
+    pod["metadata"] = metadata
+    kinds = ({"group": "", "version": "v1"}, "Pod", "pods")
+    return _review(kinds, request, REPLICASET_CONTROLLER, (pod, None), "CreateOptions")
+
+
+def _deployment_review(runtime_class: str | None) -> JSON:
+    """`kubectl apply` of a Deployment with a new image."""
+    new, old = (_stored_deployment(version, runtime_class) for version in ("2.14.4", "2.14.3"))
+    new["metadata"]["generation"] += 1
+    request = {"name": "checkout", "namespace": NAMESPACE, "operation": "UPDATE"}
+    kinds = ({"group": "apps", "version": "v1"}, "Deployment", "deployments")
+    return _review(kinds, request, DEVELOPER, (new, old), "UpdateOptions")
+
+
+def _stored_deployment(version: str, runtime_class: str | None) -> JSON:
+    applied = manifest.deployment(NAMESPACE, version, runtime_class)
+    stored = manifest.defaulted_deployment(deepcopy(applied))
+    stored["status"] = {
+        "observedGeneration": 4,
+        **dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 2),
+        "conditions": [
+            _condition("Available", "MinimumReplicasAvailable"),
+            _condition("Progressing", "NewReplicaSetAvailable"),
+        ],
+    }
+    metadata = stored["metadata"]
+    metadata["annotations"] |= {
+        "deployment.kubernetes.io/revision": "4",
+        "kubectl.kubernetes.io/last-applied-configuration": _write(applied).decode() + "\n",
+    }
+    status = {"status": stored["status"]}
+    managed = [
+        _managed("kube-controller-manager", status) | {"subresource": "status"},
+        _managed("kubectl-client-side-apply", {k: v for k, v in stored.items() if k != "status"}),
+    ]
+    stored["metadata"] = metadata | {
+        "uid": OWNER[::-1],
+        "resourceVersion": "48210",
+        "generation": 4,
+        "creationTimestamp": TIME,
+        "managedFields": managed,
+    }
+    return stored
+
+
+def _condition(name: str, reason: str) -> JSON:
+    return {
+        "type": name,
+        "status": "True",
+        "lastUpdateTime": TIME,
+        "lastTransitionTime": TIME,
+        "reason": reason,
+        "message": f"{reason}: as the deployment controller words it.",
+    }
+
+
+def _managed(manager: str, owned: JSON) -> JSON:
+    """An entry of managedFields: `manager` set all of `owned`."""
+    said = {key: value for key, value in owned.items() if key not in {"apiVersion", "kind"}}
+    return {
+        "manager": manager,
+        "operation": "Update",
+        "apiVersion": "apps/v1",
+        "time": TIME,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fields_of(said),
+    }
+
+
+def _review(
+    kinds: tuple[JSON, str, str], request: JSON, who: JSON, objects: tuple[JSON, JSON], options: str
+) -> JSON:
+    """The AdmissionReview, its fields in the order in which Go writes them."""
+    at, kind, resource = kinds
+    new, old = objects
+    asked = {
+        "uid": UID,
+        "kind": at | {"kind": kind},
+        "resource": at | {"resource": resource},
+        "requestKind": at | {"kind": kind},
+        "requestResource": at | {"resource": resource},
+        **request,
+        "userInfo": who,
+        "object": new,
+        "oldObject": old,
+        "dryRun": False,
+        "options": {"kind": options, "apiVersion": "meta.k8s.io/v1"},
+    }
+    return {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": asked}
+
+
+def _write(value: JSON) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()

@@ -1,0 +1,3 @@
+module sallyport.dev/tests/load
+
+go 1.26.0
