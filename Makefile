@@ -43,7 +43,7 @@ docs: $(VENV)/.dev        ## write what is generated: rule pages, CLI reference,
 	$(BIN)/python -m tests.generated
 
 golden: $(VENV)/.dev      ## rewrite the golden files, then show what changed
-	SALLYPORT_GOLDEN=write $(BIN)/python -m pytest -q tests/test_golden.py
+	SALLYPORT_GOLDEN=write $(BIN)/python -m pytest -q tests/test_golden.py tests/api_server
 	git --no-pager diff --stat -- tests/golden
 
 bench: $(VENV)/.dev       ## measure; writes docs/performance.md

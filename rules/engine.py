@@ -139,6 +139,7 @@ def attribute(findings: Iterable[Finding], active: ActiveRule) -> list[Finding]:
             rule=active.rule.name,
             severity=active.rule.severity,
             action=active.action,
+            why=finding.why or active.rule.why,
             effect="info" if finding.exempted_by is not None else effects[finding.level],
         )
         for finding in findings

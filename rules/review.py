@@ -60,7 +60,7 @@ class Lazy(Generic[_Value]):
         return self._value
 
 
-_NOTHING: Lazy[JSON] = Lazy.of(None)
+NOTHING: Lazy[JSON] = Lazy.of(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,8 @@ class Review:
     requester: Requester | None = None
     dry_run: bool = False
     phases: tuple[Phase, ...] = ("final",)
-    new: Lazy[JSON] = field(default=_NOTHING)
-    former: Lazy[JSON] = field(default=_NOTHING)
+    new: Lazy[JSON] = field(default=NOTHING)
+    former: Lazy[JSON] = field(default=NOTHING)
 
     @property
     def object(self) -> JSON:

@@ -16,11 +16,11 @@ from rules.model import JSON, PODS, RUNTIME_CLASS, Finding, Fix, Path, rule
 from rules.patch import set_field
 from rules.pods import mapping
 from rules.review import Cluster, Review
-from rules.words import enumerate_words, quote
+from rules.words import quote
 
 FIELD: Path = ("spec", "runtimeClassName")
 HANDLERS = {"kata-cc-isolation": "kata-cc"}  # every other accepted class is a plain Kata VM
-NODE_POOL = "az aks nodepool add --workload-runtime KataMshvVmIsolation makes a pool with one"
+POOL = "az aks nodepool add --workload-runtime KataMshvVmIsolation"
 
 _RUNC = "{kind: RuntimeClass, metadata: {name: kata-mshv-vm-isolation}, handler: runc}"
 _KATA = "{kind: RuntimeClass, metadata: {name: kata-vm-isolation}, handler: kata}"
@@ -74,11 +74,10 @@ def check(
         cure = f"set it to {quote(usable[0])}"
         fix = Fix(set_field(review.object, FIELD, usable[0]), safe=stated is None)
     else:
-        cure = f"no class of {enumerate_words([quote(name) for name in accepted])} counts here: "
-        cure += f"{NODE_POOL}"
+        cure = f"no accepted class exists with its Kata handler, this makes one: {POOL}"
         fix = None
     if review.operation == "UPDATE":  # immutable: only templates and new pods can be mended
-        cure, fix = f"{cure}; a stored pod cannot be changed, create it anew", None
+        cure, fix = f"{cure}; a stored pod cannot be changed: create it anew", None
     yield Finding(
         check="RUNTIME-CLASS",
         path=FIELD,
@@ -92,7 +91,7 @@ def check(
 
 def _describe(stated: JSON, accepted: Sequence[str], classes: Mapping[str, str]) -> str:
     if stated is None:
-        return "is not set, so the pod would run on the kernel of the node"
+        return "is not set"
     shown = quote(stated)
     if stated not in accepted:
         return f"is {shown}"
