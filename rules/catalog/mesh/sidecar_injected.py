@@ -27,49 +27,46 @@ PLACES: dict[Obstacle, Path] = {
     "nothing": (*LABELS, REVISION),
 }
 
-_MESHED = (
-    "[{kind: Namespace, metadata: {name: default, labels: {istio.io/rev: asm-1-28}}},"
-    " {kind: MutatingWebhookConfiguration, metadata: {name: istio,"
-    " labels: {app: sidecar-injector, istio.io/rev: asm-1-28}}}]"
-)
-_PLAIN = _MESHED.replace("labels: {istio.io/rev: asm-1-28}}}, {kind: M", "labels: {}}}, {kind: M")
-_STALE = _MESHED.replace("asm-1-28", "asm-1-23", 1)
-_WRONG = _MESHED.replace("istio.io/rev", "istio-injection", 1).replace("asm-1-28", "enabled", 1)
-_TWO = _PLAIN.replace(
-    "}}]",
-    "}}, {kind: MutatingWebhookConfiguration, metadata: {name: two,"
-    " labels: {app: sidecar-injector, istio.io/rev: asm-1-29}}}]",
-)
-_OFF = _PLAIN.replace("labels: {}", "labels: {sallyport.dev/mesh: 'off'}")
-_INJECT = "sidecar.istio.io/inject"
+
+def _meet(pod: str, space: str, *revisions: str) -> str:
+    """An example: the pod, in a namespace with these labels, where these revisions inject."""
+    seen = [f"{{kind: Namespace, metadata: {{name: default, labels: {{{space}}}}}}}"]
+    seen += [
+        f"{{kind: MutatingWebhookConfiguration, metadata: {{name: istio-{revision},"
+        f" labels: {{app: sidecar-injector, istio.io/rev: {revision}}}}}}}"
+        for revision in revisions or ["asm-1-28"]
+    ]
+    return f"{{object: {pod}, cluster: [{', '.join(seen)}]}}"
+
+
+def _pod(labels: str, annotations: str = "") -> str:
+    return f"{{kind: Pod, metadata: {{labels: {{{labels}}}, annotations: {{{annotations}}}}}}}"
+
+
+_POD = "{kind: Pod}"
+_HOST = "{kind: Pod, spec: {hostNetwork: true}}"
+_REVISION = "istio.io/rev: asm-1-28"
+_OUT = "sidecar.istio.io/inject: 'false'"
+_IN = "sidecar.istio.io/inject: 'true'"
 ALLOW = [
-    f"{{object: {{kind: Pod}}, cluster: {_MESHED}}}",
-    f"{{object: {{kind: Pod, metadata: {{labels: {{{_INJECT}: 'true'}},"
-    f" annotations: {{{_INJECT}: 'false'}}}}}}, cluster: {_MESHED}}}",
-    f"{{object: {{kind: Pod, metadata: {{labels: {{istio.io/rev: asm-1-28}}}}}}, cluster: {_PLAIN}}}",
-    f"{{object: {{kind: Pod, spec: {{hostNetwork: true}}}}, cluster: {_OFF}}}",
+    _meet(_POD, _REVISION),
+    _meet(_pod(_IN, _OUT), _REVISION),
+    _meet(_pod(_REVISION), ""),
+    _meet(_HOST, "sallyport.dev/mesh: 'off'"),
 ]
 DENY = [
-    f"{{object: {{kind: Pod, metadata: {{labels: {{{_INJECT}: 'false'}}}}}}, cluster: {_MESHED}}}",
-    f"{{object: {{kind: Pod, metadata: {{annotations: {{{_INJECT}: 'false'}}}}}},"
-    f" cluster: {_MESHED}}}",
-    f"{{object: {{kind: Pod, spec: {{hostNetwork: true}}}}, cluster: {_MESHED}}}",
-    f"{{object: {{kind: Pod, spec: {{hostNetwork: true}}}}, cluster: {_PLAIN}}}",
-    f"{{object: {{kind: Pod}}, cluster: {_STALE}}}",
-    f"{{object: {{kind: Pod}}, cluster: {_WRONG}}}",
-    f"{{object: {{kind: Pod}}, cluster: {_TWO}}}",
-    f"{{object: {{kind: Pod, metadata: {{labels: {{istio.io/rev: asm-1-17}}}}}}, cluster: {_PLAIN}}}",
+    _meet(_pod(_OUT), _REVISION),
+    _meet(_pod("", _OUT), _REVISION),
+    _meet(_HOST, _REVISION),
+    _meet(_HOST, ""),
+    _meet(_POD, "istio.io/rev: asm-1-23"),
+    _meet(_POD, "istio-injection: enabled"),
+    _meet(_POD, "", "asm-1-28", "asm-1-29"),
+    _meet(_pod("istio.io/rev: asm-1-17"), ""),
 ]
 FIX = [
-    (
-        f"{{object: {{kind: Pod}}, cluster: {_PLAIN}}}",
-        "{kind: Pod, metadata: {labels: {istio.io/rev: asm-1-28}}}",
-    ),
-    (
-        f"{{object: {{kind: Pod, metadata: {{labels: {{app: a, {_INJECT}: 'true'}}}}}},"
-        f" cluster: {_PLAIN}}}",
-        f"{{kind: Pod, metadata: {{labels: {{app: a, {_INJECT}: 'true', istio.io/rev: asm-1-28}}}}}}",
-    ),
+    (_meet(_POD, ""), "{kind: Pod, metadata: {labels: {istio.io/rev: asm-1-28}}}"),
+    (_meet(_pod(f"app: a, {_IN}"), ""), _pod(f"app: a, {_IN}, {_REVISION}")),
 ]
 
 
@@ -114,12 +111,14 @@ def _cure(obstacle: Obstacle, review: Review, cluster: Cluster) -> tuple[Operati
     return ()
 
 
-def _explain(obstacle: Obstacle, injection: Injection, cluster: Cluster) -> str:
+def _explain(  # noqa: PLR0911  # a sentence each
+    obstacle: Obstacle, injection: Injection, cluster: Cluster
+) -> str:
     space = injection.namespace
     known = enumerate_words(sorted(injection.known), "and") or "none"
-    cure = f"set it to {quote(cluster.revision)}"
-    if cluster.revision is None:
-        cure = f"no revision is usable (known: {known}); the platform sets mesh.revision"
+    cure = f"no revision is usable (known: {known}); the platform sets mesh.revision"
+    if cluster.revision is not None:
+        cure = f"set it to {quote(cluster.revision)}"
     match obstacle:
         case "host-network":
             return "is true, so Istio does not inject the sidecar; remove it"
