@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -28,6 +29,7 @@ from rules.patch import Inapplicable, apply, compose, is_open, lookup, prefix
 from rules.pods import TEMPLATES, lift
 from rules.review import Cluster, Lazy, Review
 from rules.rulebook import Chosen, Rulebook
+from rules.words import printable
 
 log = logging.getLogger("sallyport.engine")
 
@@ -48,6 +50,8 @@ _EFFECTS: dict[Action, dict[Level, Effect]] = {
 _ORDER: dict[Effect, int] = {"deny": 0, "warn": 1, "audit": 2, "info": 3}
 
 Late = Callable[[], bool]
+
+FRAMES_LOGGED = 3
 
 NOBODY = Chosen()
 
@@ -72,8 +76,8 @@ class Case:
 
 def select(rulebook: Rulebook, review: Review, cluster: Cluster) -> Chosen:
     """The rules that have something to say of such a review, as they stand in its namespace."""
-    key = (review.group, review.resource, review.subresource, review.operation)
-    if key not in rulebook.index or _keeps_house(review):
+    key = review.key
+    if key not in rulebook.index or _keeps_house(review) or _shows_nothing(review):
         return NOBODY
     namespace = review.namespace
     if not namespace:
@@ -122,8 +126,9 @@ def evaluate(
             raise DeadlinePassed
         try:
             said = list(active.check(review, cluster.limited_to(active.rule.reads)))
-        except Exception:
-            log.exception("[%s] rule %s failed", review.uid[:8], active.rule.name)
+        except Exception as error:  # noqa: BLE001  # the one of the project: see above
+            name, where = active.rule.name, _where(error)
+            log.error("[%s] rule %s failed: %s", _ref(review), name, where)  # noqa: TRY400  # see _where
             said = [_failure(active, review)]
         if said:
             findings += attribute(said, active)
@@ -166,7 +171,7 @@ def mend(
         patch = compose(case.review.object, wanted)
         review = case.review.showing(apply(case.review.object, patch))
     except Inapplicable as inapplicable:
-        log.warning("[%s] a fix does not apply: %s", case.review.uid[:8], inapplicable)
+        log.warning("[%s] a fix does not apply: %s", _ref(case.review), inapplicable)
         return _mend_without({f.rule for f in cured}, rules, case, cluster, late)
     again = evaluate(rules, review, cluster, late)
     spoken = {(f.rule, f.check, f.path) for f in again}
@@ -179,7 +184,7 @@ def mend(
 def _mend_without(
     names: set[str], rules: Sequence[ActiveRule], case: Case, cluster: Cluster, late: Late
 ) -> tuple[Case, list[Finding], tuple[Operation, ...]]:
-    log.warning("[%s] not mended by %s", case.review.uid[:8], ", ".join(sorted(names)))
+    log.warning("[%s] not mended by %s", _ref(case.review), ", ".join(sorted(names)))
     tamed = [replace(a, mends=False) if a.rule.name in names else a for a in rules]
     return mend(tamed, case, cluster, late)
 
@@ -193,7 +198,8 @@ def prove(
     """
     proved = list(findings)
     for active in rules:
-        own = [f for f in findings if f.rule == active.rule.name and f.fix is not None]
+        name = active.rule.name
+        own = [f for f in findings if f.rule == name and f.fix is not None]
         if not own:
             continue
         patch = [operation for f in own if f.fix is not None for operation in f.fix.patch]
@@ -203,7 +209,8 @@ def prove(
         except Inapplicable:
             spoken = {(f.check, f.path) for f in own}
         proved = [
-            replace(f, fix=None) if f in own and (f.check, f.path) in spoken else f for f in proved
+            replace(f, fix=None) if f.rule == name and (f.check, f.path) in spoken else f
+            for f in proved
         ]
     return proved
 
@@ -264,6 +271,11 @@ def _keeps_house(review: Review) -> bool:
     )
 
 
+def _shows_nothing(review: Review) -> bool:
+    """A deletion of which an old API server does not say what goes."""
+    return review.operation == "DELETE" and review.old is None
+
+
 def _fills_in(finding: Finding, review: Review) -> bool:
     """Whether the fix only adds what the author left open: a stated value is not ours to change."""
     fix = finding.fix
@@ -274,11 +286,25 @@ def _fills_in(finding: Finding, review: Review) -> bool:
     )
 
 
+def _where(error: Exception) -> str:
+    """What went wrong and where, in one line and without the words of the exception.
+
+    They may quote the object, and neither its secrets nor its line breaks belong in a log.
+    """
+    frames = traceback.extract_tb(error.__traceback__)[-FRAMES_LOGGED:]
+    places = (f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in reversed(frames))
+    return f"{type(error).__name__} at {', called from '.join(places)}"
+
+
+def _ref(review: Review) -> str:
+    return printable(review.uid[:8])
+
+
 def _failure(active: ActiveRule, review: Review) -> Finding:
     return Finding(
         check="ERROR",
         path=(),
-        message=f"internal policy error [{review.uid[:8]}]: the rule could not decide, and what "
+        message=f"internal policy error [{_ref(review)}]: the rule could not decide, and what "
         "it cannot decide it does not allow; the platform team finds the cause in the log",
         why=f"{active.rule.name} failed on this object; that is our fault, not yours",
         error=True,

@@ -76,7 +76,8 @@ class Review:
     """One question, may this operation on this object happen, and who asks it.
 
     `group`, `resource` and `subresource` are those that the webhook was registered for; `kind` is
-    the kind of the object in it. `phases` says which rules may speak: raw for the author's text
+    the kind of the object in it; `written` is the `group/version/Kind` that the author wrote, where
+    the API server converted that. `phases` says which rules may speak: raw for the author's text
     before others change it, final for what will be stored. `requester` is None where nobody is
     known (audit, scan). Objects are decoded when first asked for; see `rules.review.Lazy`.
     """
@@ -85,6 +86,7 @@ class Review:
     group: str
     resource: str
     kind: str
+    written: str = ""
     uid: str = ""
     subresource: str = ""
     namespace: str = ""
@@ -94,6 +96,11 @@ class Review:
     phases: tuple[Phase, ...] = ("final",)
     new: Lazy[JSON] = field(default=NOTHING)
     former: Lazy[JSON] = field(default=NOTHING)
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What a webhook is registered for; the rulebook finds its rules by it."""
+        return self.group, self.resource, self.subresource, self.operation
 
     @property
     def object(self) -> JSON:

@@ -76,6 +76,7 @@ class _Envelope(Struct):
     namespace: str | None = None
     userInfo: _User | None = None  # noqa: N815
     dryRun: bool | None = None  # noqa: N815
+    requestKind: _Kind | None = None  # noqa: N815
 
 
 class _Request(_Envelope):
@@ -200,7 +201,7 @@ def _check_head(review: _Head) -> None:
 def _review(
     request: _Envelope, phases: tuple[Phase, ...], new: Lazy[JSON], former: Lazy[JSON]
 ) -> Review:
-    user = request.userInfo
+    user, written = request.userInfo, request.requestKind
     requester = Requester()
     if user is not None:
         requester = _requester(user.username or "", tuple(user.groups or ()))
@@ -209,6 +210,7 @@ def _review(
         group=request.resource.group,
         resource=request.resource.resource,
         kind=request.kind.kind,
+        written="" if written is None or written == request.kind else _name(written),
         uid=request.uid,
         subresource=request.subResource or "",
         namespace=request.namespace or "",
@@ -219,6 +221,10 @@ def _review(
         new=new,
         former=former,
     )
+
+
+def _name(kind: _Kind) -> str:
+    return f"{kind.group}/{kind.version}/{kind.kind}"
 
 
 @lru_cache(maxsize=1024)  # a few controllers ask nearly all questions

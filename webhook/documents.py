@@ -15,8 +15,7 @@ from typing import Protocol
 from rules.model import JSON, Path
 from rules.words import enumerate_words, kind_of, quote
 from webhook import json_text, yaml_text
-from webhook.text import STDIN, Mistake, Place, Text
-from webhook.yaml_text import Unreadable
+from webhook.text import STDIN, Mistake, Place, Text, Unreadable
 
 SUFFIXES = (".yaml", ".yml", ".json")
 _OPENED = re.compile(r"\s*[\[{]")

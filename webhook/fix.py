@@ -15,6 +15,9 @@ from rules.model import JSON, Fix, Path
 from rules.patch import apply, lookup
 from rules.words import place, quote
 
+SECRETIVE = frozenset({"env", "data", "stringData"})
+"""Keys below which values may be secret."""
+
 _MARK = "sallyport-was-{}"
 _MARKED = re.compile(r"sallyport-was-(\d+)")
 
@@ -29,13 +32,14 @@ def sketch(value: JSON, fix: Fix) -> list[str]:
     kept = [operation for operation in fix.patch if operation.op != "remove"]
     if not kept:
         return removed
-    notes = []
+    notes: list[str] = []
     for operation in kept:
         scalar = not isinstance(operation.value, dict | list)
         if operation.op == "replace" and scalar:
             mark = _MARK.format(len(notes))
-            was, now = quote(lookup(value, operation.path)), quote(operation.value)
-            notes.append(f"{now}   # was {was}")
+            secret = not SECRETIVE.isdisjoint(operation.path)
+            was = "..." if secret else quote(lookup(value, operation.path))
+            notes.append(f"{quote(operation.value)}   # was {was}")
             patched = apply(patched, [type(operation)("replace", operation.path, mark)])
     text = yaml.safe_dump(
         _needed(patched, [operation.path for operation in kept]),
@@ -62,4 +66,15 @@ def _needed(value: JSON, paths: list[Path]) -> JSON:
 def _item(value: JSON, paths: list[Path]) -> JSON:
     if isinstance(value, dict) and isinstance(value.get("name"), str):
         return {"name": value["name"]} | _needed(value, paths)
-    return value
+    return _hide(value)
+
+
+def _hide(value: JSON, *, secret: bool = False) -> JSON:
+    """The value without what may be a secret in it: the values of variables and data."""
+    if isinstance(value, dict):
+        return {
+            key: _hide(inner, secret=secret or key in SECRETIVE) for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [_hide(item, secret=secret) for item in value]
+    return "..." if secret else value

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rules.engine import DeadlinePassed
 from rules.model import Decision, Phase
-from rules.review import Review
+from rules.review import NOTHING, Review
 from webhook.codec import BadReview, TooDeep, decode, encode
 from webhook.judge import judge, refuse_unread
 from webhook.observe import Entry, Recorder
@@ -79,7 +79,7 @@ class Front:
     def __init__(self, live: Live, recorder: Recorder, rest: Application) -> None:
         self._live = live
         self._recorder = recorder
-        self._metrics = recorder.metrics
+        self.metrics = recorder.metrics
         self._rest = rest
         self._worked = 0.0
 
@@ -92,7 +92,11 @@ class Front:
         reply = self.check(scope["method"].encode(), scope["headers"])
         if reply is None:
             body = await _read_body(receive)
-            reply = TOO_LARGE if body is None else self.answer(route, body, scope["query_string"])
+            if body is None:
+                self.count("413")
+                reply = TOO_LARGE
+            else:
+                reply = self.answer(route, body, scope["query_string"])
         headers = [(b"content-type", reply.media), (b"content-length", b"%d" % len(reply.body))]
         if reply.close or self._live.draining:
             headers.append((b"connection", b"close"))
@@ -104,6 +108,10 @@ class Front:
         """The event loop came round: whoever asks now has not waited behind what was answered."""
         self._worked = 0.0
 
+    def count(self, reason: str) -> None:
+        """Count a request that was none."""
+        self.metrics.bad.labels(reason).inc()
+
     @property
     def draining(self) -> bool:
         """Whether callers shall leave: every answer then closes its connection."""
@@ -113,7 +121,7 @@ class Front:
         """The refusal that the head of a request deserves, if any; names in lower case."""
         reply = _check_head(method, headers)
         if reply is not None:
-            self._metrics.bad.labels(str(reply.status)).inc()
+            self.count(str(reply.status))
         return reply
 
     def answer(self, route: Route, body: bytes, query: bytes) -> Reply:
@@ -121,25 +129,30 @@ class Front:
         started = time.monotonic()
         live = self._live
         try:
-            if self._worked > QUEUE_SECONDS:
-                raise Refused(503, "overloaded", _RETRY)
             review, decision = self._decide(route, body, started + _patience(query))
         except BadReview as bad:
-            self._metrics.bad.labels(bad.reason).inc()
+            self.count(bad.reason)
             return Reply(400, str(bad).encode(errors="replace"))
         except Refused as refused:
-            self._metrics.shed.labels(str(refused)).inc()
+            self.metrics.shed.labels(str(refused)).inc()
             return refused.reply
         rulebook = live.rulebook
         text = encode(review, decision, messages=rulebook.site.messages)
         seconds = time.monotonic() - started
-        self._worked += seconds
-        self._recorder.note(Entry(review, decision, route.name, rulebook.revision, seconds))
+        self._note(Entry(review, decision, route.name, rulebook.revision, seconds))
         if len(body) > LARGE_BYTES:
             self._recorder.flush()  # do not keep it
         return Reply(200, text, b"application/json")
 
+    def _note(self, entry: Entry) -> None:
+        self._worked += entry.seconds
+        if not entry.decision.rules and entry.review.key not in self._live.rulebook.index:
+            self.metrics.unregistered.inc()
+        self._recorder.note(entry)
+
     def _decide(self, route: Route, body: bytes, deadline: float) -> tuple[Review, Decision]:
+        if self._worked > QUEUE_SECONDS:
+            raise Refused(503, "overloaded", _RETRY)
         live = self._live
         try:
             review = decode(body, phases=live.phases(route.phases))
@@ -147,7 +160,8 @@ class Front:
                 decision = judge(
                     review, live.rulebook, live.cluster, late=lambda: time.monotonic() > deadline
                 )
-            except TooDeep:
+            except TooDeep:  # nobody need try again, for a name or a log line
+                review = replace(review, new=NOTHING, former=NOTHING)
                 decision = refuse_unread(review, live.rulebook, live.cluster)
         except TooDeep as deep:
             if not deep.uid:
@@ -171,10 +185,11 @@ def _check_head(method: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Reply 
             return Reply(415, b"the body must not be compressed", close=True)
         elif name == b"content-length" and (not value.isdigit() or int(value) > MOST_BYTES):
             return TOO_LARGE
-    if media != b"application/json":
-        if media.partition(b";")[0].strip().lower() != b"application/json":
-            return Reply(415, b"Content-Type must be application/json", close=True)
-    return None
+    if media == b"application/json" or media.partition(b";")[0].strip().lower() == (
+        b"application/json"
+    ):
+        return None
+    return Reply(415, b"Content-Type must be application/json", close=True)
 
 
 async def _read_body(receive: Receive) -> bytes | None:

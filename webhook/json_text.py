@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from rules.model import JSON, Path
-from webhook.text import Place, Text
-from webhook.yaml_text import Unreadable
+from webhook.text import Place, Text, Unreadable
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _SKIP = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # set in __init__

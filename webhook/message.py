@@ -11,10 +11,12 @@ from itertools import groupby
 
 from rules.model import JSON, Decision, Finding
 from rules.patch import Inapplicable
+from rules.pods import mapping
 from rules.review import Review
 from rules.site import Messages
 from rules.words import place, printable, sentence
 from webhook.fix import sketch
+from webhook.objects import name_of
 
 LINE = 200
 WHOLE = 2000
@@ -23,6 +25,8 @@ PLACES_PER_RULE = 4
 WARNINGS = 10
 CAUSES = 20
 LONGEST_FIX = 600
+DETAILS = ("fix", "why", "places", "rules")
+"""How much is said, most first; the last is always short enough."""
 
 
 def explain(review: Review, decision: Decision, messages: Messages | None = None) -> str:
@@ -30,12 +34,11 @@ def explain(review: Review, decision: Decision, messages: Messages | None = None
     denied = [f for f in decision.findings if f.effect == "deny"]
     blocks = [list(group) for _, group in groupby(denied, key=lambda f: f.rule)]
     foot = _foot(review, messages or Messages())
-    for detail in ("fix", "why", "line"):
+    for detail in DETAILS:
         text = _assemble(review, blocks, detail, foot)
         if len(text) <= WHOLE:
-            return text
-    head = _clip(_line(denied[0]), LINE)
-    return "\n".join([head, _clip(_more(blocks[1:]), WHOLE // 2), *foot])
+            break
+    return text
 
 
 def warn(decision: Decision) -> list[str]:
@@ -67,22 +70,24 @@ def annotate(review: Review, decision: Decision) -> dict[str, str]:
 
 
 def _assemble(review: Review, blocks: list[list[Finding]], detail: str, foot: list[str]) -> str:
-    lines = []
+    lines: list[str] = []
     for block in blocks[:RULES_IN_FULL]:
         lines += _block(review, block, detail)
     if blocks[RULES_IN_FULL:]:
-        lines.append(_more(blocks[RULES_IN_FULL:]))
+        lines.append(_clip(_more(blocks[RULES_IN_FULL:]), LINE))
     return "\n".join(lines + foot)
 
 
 def _block(review: Review, block: list[Finding], detail: str) -> Iterable[str]:
     first, *others = block
     yield _clip(_line(first), LINE)
+    if detail == "rules":
+        return
     for finding in others[:PLACES_PER_RULE]:
         yield f"  also  {_clip(sentence(finding), LINE)}"
     if others[PLACES_PER_RULE:]:
         yield f"  also  {len(others) - PLACES_PER_RULE} more places"
-    if detail != "line" and first.why:
+    if detail != "places" and first.why:
         yield f"  why   {_clip(printable(first.why), LINE)}"
     if detail == "fix":
         yield from _fix(review, first)
@@ -101,12 +106,26 @@ def _fix(review: Review, finding: Finding) -> Iterable[str]:
 
 
 def _foot(review: Review, messages: Messages) -> list[str]:
-    lines = []
+    """What is the same for each Finding; kubectl does not say which object of a file was denied."""
+    subject = f"{review.kind} {_whereabouts(review)}".strip()
+    lines = [f"  in    {_clip(printable(subject), LINE)}"] if subject else []
     if messages.docs:
-        lines.append(f"  docs  {printable(messages.docs)}")
+        lines.append(f"  docs  {_clip(printable(messages.docs), LINE)}")
     if messages.contact:
-        lines.append(f"  ask   {printable(messages.contact)}")
+        lines.append(f"  ask   {_clip(printable(messages.contact), LINE)}")
     return [*lines, f"  ref   {printable(review.uid[:8])}"]
+
+
+def _whereabouts(review: Review) -> str:
+    """`namespace/name`; the API server gives a Namespace itself as its namespace.
+
+    A name that was made for an object that is not stored is one that nobody has seen.
+    """
+    space = "" if review.resource == "namespaces" else review.namespace
+    name, prefix = name_of(review), mapping(review.object, "metadata").get("generateName")
+    if review.operation == "CREATE" and prefix and name.startswith(str(prefix)):
+        name = f"{prefix}*"
+    return "/".join(filter(None, (space, name)))
 
 
 def _line(finding: Finding) -> str:

@@ -22,9 +22,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
 
 from rules.model import JSON, Decision
-from rules.pods import mapping
 from rules.review import Requester, Review
 from rules.words import place
+from webhook.objects import name_of
 
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 LINES_KEPT = 10_000
@@ -59,11 +59,18 @@ class Metrics:
             ("rule", "effect", "dry_run"),
             registry=self.registry,
         )
-        self.bad = self._counter("bad_requests", "Bodies that are no review.", "reason")
+        self.bad = self._counter("bad_requests", "Requests that are no review.", "reason")
+        self.unregistered = self._counter(
+            "unregistered", "Reviews that no rule asks for: a webhook configuration is too wide."
+        )
         self.shed = self._counter("shed", "Answered 503: come again.", "reason")
         self.reloads = self._counter("reloads", "Files read again.", "what", "result")
         self.lost_lines = self._counter("decision_log_lost", "Lines of the decision log lost.")
-        self.handshakes = self._counter("tls_failures", "Connections that failed before HTTP.")
+        connections = self._counter(
+            "connections", "Accepted, and those of them that shook hands over TLS.", "stage"
+        )
+        self.accepted = connections.labels("accepted")
+        self.secured = connections.labels("secured")
         self.certificate = self._gauge(
             "cert_not_after_seconds", "When the certificate expires, as a Unix time.", "role"
         )
@@ -200,7 +207,8 @@ def describe(entry: Entry, stamp: str) -> bytes:
         "kind": review.kind,
         "subresource": review.subresource,
         "namespace": review.namespace,
-        "name": name_of(review, decided=bool(decision.rules)),
+        # Where no rule was asked the object was not decoded, and is not for its name alone.
+        "name": name_of(review) if decision.rules else review.name,
         "user": requester.username,
         "groups_hash": _digest(requester.groups),
         "dry_run": review.dry_run,
@@ -208,6 +216,8 @@ def describe(entry: Entry, stamp: str) -> bytes:
         "patch_operations": len(decision.patch),
         "ms": round(entry.seconds * 1000, 3),
     }
+    if review.written:
+        line["request_kind"] = review.written
     if decision.findings:
         line["findings"] = [
             {"rule": f.rule, "check": f.check, "effect": f.effect, "path": place(f.path)}
@@ -218,20 +228,6 @@ def describe(entry: Entry, stamp: str) -> bytes:
         line["more_findings"] = max(0, len(decision.findings) - FINDINGS_LOGGED)
     text = orjson.dumps(line)
     return text if text.isascii() else json.dumps(line).encode()
-
-
-def name_of(review: Review, *, decided: bool = True) -> str:
-    """The name of the object: of the request, else its own, else generateName and `*`.
-
-    `decided` False: the object was not decoded, and is not for its name alone.
-    """
-    if review.name or not decided:
-        return review.name
-    metadata = mapping(review.object, "metadata")
-    if metadata.get("name"):
-        return str(metadata["name"])
-    generated = metadata.get("generateName")
-    return f"{generated}*" if generated else ""
 
 
 @lru_cache(maxsize=1024)

@@ -18,6 +18,7 @@ from webhook.observe import Metrics
 
 DEAD_SECONDS = 30.0
 SELF_PROBE_SECONDS = 2.0
+BACKLOG = 2048
 
 
 def bare_application() -> FastAPI:
@@ -51,11 +52,11 @@ def build(live: Live, metrics: Metrics, address: tuple[str, int]) -> FastAPI:
 
 
 class Probes:
-    """A server of the probes; `port` is known once `start` returned."""
+    """A server of the probes on a socket that listens."""
 
-    def __init__(self, application: FastAPI, host: str, port: int) -> None:
-        self._socket = socket.create_server((host, port), family=_family(host))
-        self.port: int = self._socket.getsockname()[1]
+    def __init__(self, application: FastAPI, listening: socket.socket) -> None:
+        self._socket = listening
+        self.port: int = listening.getsockname()[1]
         self._server = uvicorn.Server(
             uvicorn.Config(
                 application,
@@ -82,6 +83,12 @@ class Probes:
         self._server.run(sockets=[self._socket])
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 takes a free one. Raises OSError, which says where."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
 def _answer(trouble: str) -> Response:
     if trouble:
         return Response(trouble + "\n", status_code=503, media_type="text/plain")
@@ -101,7 +108,3 @@ def _probe(address: tuple[str, int]) -> str:
             return ""
     except OSError as error:
         return f"our own port does not answer: {error}"
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -7,12 +7,21 @@ not arrive in time and connections beyond a number are closed.
 from __future__ import annotations
 
 import asyncio
+import logging
+import sys
 from collections.abc import Iterable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from httptools import HttpParserCallbackError, HttpParserError
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
-from webhook.front import ROUTES, MOST_BYTES, TOO_LARGE, Route, Front, Reply
+from webhook.front import MOST_BYTES, ROUTES, TOO_LARGE, Front, Reply, Route
+
+log = logging.getLogger("sallyport")
 
 LONGEST_URL = 8 * 1024
 LONGEST_HEAD = 64 * 1024
@@ -33,6 +42,7 @@ class GuardedProtocol(HttpToolsProtocol):
     """
 
     app: Front
+    cycle: RequestResponseCycle | None  # type: ignore[assignment]  # None before the first
     since = 0.0
     patience = FIRST_BYTE_SECONDS
     _head_bytes = 0
@@ -41,9 +51,14 @@ class GuardedProtocol(HttpToolsProtocol):
     _parts: list[bytes]
     _size = 0
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.app.metrics.accepted.inc()
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accept, unless there are too many already."""
         super().connection_made(transport)
+        self.app.metrics.secured.inc()
         self.since = self.loop.time()
         if len(self.connections) > MOST_CONNECTIONS:
             transport.abort()
@@ -94,6 +109,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._size += len(body)
             if self._size > MOST_BYTES:
                 self._route = None
+                self.app.count("413")
                 self._write(TOO_LARGE)
             else:
                 self._parts.append(body)
@@ -111,8 +127,24 @@ class GuardedProtocol(HttpToolsProtocol):
         elif self.cycle is not None and not self.transport.is_closing():
             super().on_message_complete()
 
+    def shutdown(self) -> None:
+        """The server ends: close, but let a request arrive that has begun to."""
+        if self._route is None:
+            super().shutdown()
+
+    def send_400_response(self, msg: str) -> None:
+        """What arrived is no HTTP; or answering it failed, which is our fault and not theirs."""
+        error = sys.exc_info()[1]
+        cause = error.__context__ if isinstance(error, HttpParserCallbackError) else None
+        if cause is None or isinstance(cause, HttpParserError | UnicodeDecodeError):
+            self.refuse(400, msg)
+        else:
+            log.error("a request could not be answered", exc_info=cause)
+            self.refuse(500, "internal error")
+
     def refuse(self, status: int, reason: str) -> None:
         """Answer without asking anybody, and close."""
+        self.app.count(str(status))
         self._write(Reply(status, reason.encode(), close=True))
 
     def is_overdue(self, now: float) -> bool:

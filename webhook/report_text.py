@@ -72,11 +72,11 @@ def _source(text: Text, place: Place, where: str, label: str = "") -> Iterator[s
     """The place, its line, and a caret under what is meant."""
     number = str(place.line)
     gutter = " " * len(number)
-    line = text.line(place.line)
+    line = text.line(place.line).replace("\t", " ")  # one column each, as they are counted
     start = place.column - 1
     first = max(0, start - WIDEST // 2) if len(line) > WIDEST else 0
     shown = line[first : first + WIDEST]
-    indent = "".join("\t" if character == "\t" else " " for character in line[first:start])
+    indent = " " * (start - first)
     caret = "^" * max(1, min(place.width, len(shown) - len(indent)))
     yield f"{gutter}--> {where}"
     if not line.strip():

@@ -7,6 +7,7 @@ import gc
 import json
 import logging
 import signal
+import socket
 import ssl
 import sys
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from webhook.cluster import BadView
 from webhook.front import Front
 from webhook.live import Live, now
 from webhook.observe import DecisionLog, Metrics, Recorder
-from webhook.probes import Probes, bare_application, build
+from webhook.probes import Probes, bare_application, build, listen
 from webhook.protocol import KEEP_ALIVE_SECONDS, GuardedProtocol, close_overdue
 from webhook.rulebook import BadRulebook, catalogue
 from webhook.settings import Settings
@@ -37,43 +38,44 @@ def serve(settings: Settings) -> int:
     """Serve until told to end; the exit code. 2 where there is nothing good to serve with."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     metrics = Metrics(kind.kind for rule in catalogue() for kind in rule.kinds)
-    try:
-        live = Live(settings, metrics)
-    except (BadRulebook, BadView, BadPair, OSError) as error:
-        print(f"sallyport: {error}", file=sys.stderr)  # noqa: T201  # the command's own words
-        return 2
     decisions = DecisionLog(metrics.lost_lines)
     recorder = Recorder(metrics, decisions)
-    server = Server(live, recorder, settings)
-    server.run()
+    try:
+        server = Server(Live(settings, metrics), recorder, settings)
+    except (BadRulebook, BadView, BadPair, OSError) as error:
+        print(f"sallyport: {error}", file=sys.stderr)  # the command's own words
+        return 2
+    server.run([server.socket])
     recorder.flush()
     decisions.close()
     return 0 if server.started else 1
 
 
 class Server(uvicorn.Server):
-    """uvicorn, with our limits, our end and our ready line."""
+    """uvicorn, with our limits, our end and our ready line.
+
+    Raises OSError where a port cannot be had.
+    """
 
     def __init__(self, live: Live, recorder: Recorder, settings: Settings) -> None:
         self._front = Front(live, recorder, bare_application())
-        super().__init__(_configure(self._front, live.pair.context, settings))
+        super().__init__(_configure(self._front, live.pair.context))
         self._live = live
         self._recorder = recorder
         self._metrics = recorder.metrics
         self._settings = settings
-        self._probes: Probes | None = None
         self._chores: list[asyncio.Task[None]] = []
-        self._drained: asyncio.TimerHandle | None = None
+        self.socket = listen(settings.host, settings.port)
+        self.port: int = self.socket.getsockname()[1]
+        host = "127.0.0.1" if settings.host in ANY_HOST else settings.host
+        application = build(live, self._metrics, (host, self.port))
+        self._probes = Probes(application, listen(settings.host, settings.probe_port))
 
-    async def startup(self, sockets: object = None) -> None:
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, say so on stdout, and begin with the chores."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._on_loop_error)
-        await super().startup()
-        port = self.servers[0].sockets[0].getsockname()[1]
-        host = "127.0.0.1" if self.config.host in ANY_HOST else self.config.host
-        application = build(self._live, self._metrics, (host, port))
-        self._probes = Probes(application, self._settings.host, self._settings.probe_port)
+        await super().startup(sockets)
         self._probes.start()
         self._live.beat(now())
         self._chores = [
@@ -82,21 +84,20 @@ class Server(uvicorn.Server):
             loop.create_task(self._refresh_for_ever()),
         ]
         loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
-        ready = {"ready": True, "port": port, "probe_port": self._probes.port}
-        print(json.dumps(ready), flush=True)  # noqa: T201  # whoever started us waits for it
+        ready = {"ready": True, "port": self.port, "probe_port": self._probes.port}
+        print(json.dumps(ready), flush=True)  # whoever started us waits for it
         self._recorder.log.start()
         gc.collect()
         gc.freeze()  # what stands now stays: no collection need look at it again
 
-    async def shutdown(self, sockets: object = None) -> None:
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, finish what is in flight, end."""
         for chore in self._chores:
             chore.cancel()
-        await super().shutdown()
-        if self._probes is not None:
-            await asyncio.to_thread(self._probes.stop)
+        await super().shutdown(sockets)
+        await asyncio.to_thread(self._probes.stop)
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """SIGTERM drains: go on serving with `Connection: close` until the callers have left.
 
         The API server goes on using open connections to a pod that ends, and never sends a POST
@@ -134,26 +135,22 @@ class Server(uvicorn.Server):
         self._live.refresh(force=True)
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-        """A flood of broken handshakes is counted, not logged."""
+        """A flood of broken connections is counted (`Metrics.accepted`), not logged."""
         error = context.get("exception")
-        if isinstance(error, ssl.SSLError | ConnectionError | TimeoutError):
-            self._metrics.handshakes.inc()
-        else:
+        if not isinstance(error, ssl.SSLError | ConnectionError | TimeoutError):
             loop.default_exception_handler(context)
 
 
-def _configure(front: Front, context: ssl.SSLContext, settings: Settings) -> uvicorn.Config:
+def _configure(front: Front, context: ssl.SSLContext) -> uvicorn.Config:
     return uvicorn.Config(
         front,
-        host=settings.host,
-        port=settings.port,
         http=GuardedProtocol,
         ws="none",
         loop="uvloop",
         lifespan="off",
         interface="asgi3",
         log_config=None,
-        log_level="critical",
+        log_level="error",
         access_log=False,
         proxy_headers=False,
         server_header=False,

@@ -30,6 +30,14 @@ class Mistake:
         return f"{self.file}:{self.line}:{self.column}: {self.message}"
 
 
+class Unreadable(ValueError):
+    """A document that cannot be read, or is more than JSON can hold. `offset` is in the text."""
+
+    def __init__(self, offset: int, message: str) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
 class Place(NamedTuple):
     """Where something stands, and how many characters of that line it takes."""
 
@@ -94,4 +102,4 @@ def visible(text: str) -> str:
     """The text as one line, without what a terminal obeys: control and format characters."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c == "\t" else "?" for c in text)
+    return "".join(c if c.isprintable() else "?" for c in text)

@@ -15,7 +15,7 @@ import yaml
 from yaml.cyaml import CParser  # type: ignore[attr-defined]  # not in its stubs
 
 from rules.model import JSON, Path
-from webhook.text import Place, Text
+from webhook.text import Place, Text, Unreadable
 from webhook.yaml_scalar import NoJSON, read_key, read_scalar
 
 DEEPEST = 500
@@ -30,14 +30,6 @@ _PREAMBLE = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n|%[^\n]*\n)*")
 _MERGE = "<<"
 _BEGUN = frozenset({"while scanning a simple key", "while scanning a quoted scalar"})
 """What the parser was at when the cause stands where that began."""
-
-
-class Unreadable(ValueError):
-    """A document that is no YAML, or more than JSON can hold; `offset` counts in the whole text."""
-
-    def __init__(self, offset: int, message: str) -> None:
-        super().__init__(message)
-        self.offset = offset
 
 
 Inner = dict["str | int", "Mark"]

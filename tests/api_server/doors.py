@@ -17,7 +17,7 @@ from tests.control_plane.cluster import ControlPlane
 MARKER = "{apiVersion: v1, kind: Pod, metadata: {name: marker}, spec: {containers: [{name: a, image: a}]}}"
 NAMES = ("mutatingwebhookconfiguration/00-sallyport-mutate",
          "validatingwebhookconfiguration/sallyport-validate")  # fmt: skip
-_OF_PODS = re.compile(r"pods\.\w+\.sallyport\.dev")
+_OF_PODS = re.compile(r"\bpods[\w-]*\.\w+\.sallyport\.dev")
 _CALLS = re.compile(
     r"^apiserver_admission_webhook_request_total\{.*name=\"(?P<name>[^\"]*sallyport\.dev)\".*\}"
     r" (?P<count>\d+)$",
@@ -30,15 +30,19 @@ def opened(
     control_plane: ControlPlane, server: Serving, *, failure_policy: str = "Fail"
 ) -> Iterator[None]:
     """The API server calls this server for as long as the context lasts, and not a moment longer."""
-    configurations = server.configurations(failure_policy=failure_policy)
-    wanted = set(_OF_PODS.findall(configurations))
-    control_plane.apply(configurations)
     try:
-        await_that(lambda: wanted <= called(control_plane), "the API server calls us")
+        put_in(control_plane, server.configurations(failure_policy=failure_policy))
         yield
     finally:
         control_plane.kubectl("delete", "--ignore-not-found", *NAMES)
         await_that(lambda: not called(control_plane), "the API server calls us no more")
+
+
+def put_in(control_plane: ControlPlane, configurations: str) -> None:
+    """Apply configurations, and return when the API server calls those that are about pods."""
+    wanted = set(_OF_PODS.findall(configurations))
+    control_plane.apply(configurations)
+    await_that(lambda: wanted <= called(control_plane), f"{', '.join(sorted(wanted))} are called")
 
 
 def called(control_plane: ControlPlane, namespace: str = "foo") -> set[str]:

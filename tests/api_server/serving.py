@@ -16,12 +16,15 @@ from typing import Self
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from certs.keep import keep_files
+from certs.issue import issue_authority, issue_leaf
 from rules.model import JSON
 from tests.api_server.patience import await_that
+from tests.certs.volume import Volume
 from tests.control_plane.process import Process
+from webhook.rulebook import load
 
 ROOT = Path(__file__).parents[2]
+HOST = "127.0.0.1"
 WORLD = Path(__file__).with_name("world.yaml")
 SITE = """\
 version: 1
@@ -29,6 +32,7 @@ trusted: {namespaces: [platform-tools]}
 mesh: {revision: asm-1-28}
 cluster: {engine: cilium, acns: {fqdn: true, l7: false}, cidrs: {pods: [192.168.0.0/16]}}
 """
+NO_MUTATE = "--no-mutate"
 ENFORCE = SITE + "action: enforce\n"
 WARN = SITE + "action: warn\n"
 AUDIT = SITE + "action: audit\n"
@@ -49,7 +53,10 @@ class Serving:
         flags: Sequence[str] = (),
         program: str = "webhook",
     ) -> None:
-        self.certs = folder / "certs"
+        now = datetime.now(UTC)
+        authority = issue_authority([HOST], now=now)
+        self.authority = authority.certificate
+        self.volume = Volume(folder / "certs", issue_leaf(authority, [HOST], now=now))
         self._folder = folder
         self._rulebook = folder / "rulebook.yaml"
         self._rulebook.write_text(rulebook, encoding="utf-8")
@@ -59,8 +66,6 @@ class Serving:
         self._ports: Mapping[str, int] = {}
 
     def __enter__(self) -> Self:
-        if not self.certs.exists():
-            keep_files(self.certs, ["127.0.0.1"], now=datetime.now(UTC))
         self._process.start(self._environment())
         self._process.wait_until(lambda: bool(self._ready_line()), seconds=60)
         self._ports = json.loads(self._ready_line())
@@ -77,7 +82,7 @@ class Serving:
     @property
     def url(self) -> str:
         """Where the API server finds it."""
-        return f"https://127.0.0.1:{self._ports['port']}"
+        return f"https://{HOST}:{self._ports['port']}"
 
     @property
     def is_running(self) -> bool:
@@ -92,12 +97,14 @@ class Serving:
         """Send a signal."""
         os.kill(self._process.pid, number)
 
-    def configurations(self, *, failure_policy: str = "Fail", bundle: Path | None = None) -> str:
-        """What `sallyport manifests webhooks` prints for this server."""
+    def configurations(self, *, failure_policy: str = "Fail", bundle: bytes = b"") -> str:
+        """What `sallyport manifests webhooks` prints for this server; `bundle`: whom to trust."""
+        trusted = self._folder / "ca.crt"
+        trusted.write_bytes(bundle or self.authority)
         words = ["manifests", "webhooks", "--rulebook", str(self._rulebook)]
-        words += ["--url", self.url, "--ca-bundle", str(bundle or self.certs / "ca.crt")]
+        words += ["--url", self.url, "--ca-bundle", str(trusted)]
         words += ["--failure-policy", failure_policy]
-        words += [flag for flag in self._flags if flag == "--no-mutate"]
+        words += [flag for flag in self._flags if flag == NO_MUTATE]
         return subprocess.run(
             [*self._command, *words],
             env=self._environment(),
@@ -109,14 +116,22 @@ class Serving:
 
     def adopt(self, rulebook: str) -> None:
         """Replace the rulebook, tell the server, and return when the new one is in force."""
-        before = self._in_force()
-        if rulebook == self._rulebook.read_text(encoding="utf-8"):
-            return
-        new = self._rulebook.with_suffix(".new")
-        new.write_text(rulebook, encoding="utf-8")
-        new.replace(self._rulebook)
-        self.send(signal.SIGHUP)
-        await_that(lambda: self._in_force() != before, "another rulebook is in force")
+        self._replace_rulebook(rulebook)
+        flags = {"audit": "--audit" in self._flags, "mutate": NO_MUTATE not in self._flags}
+        wanted = load(self._rulebook, **flags).revision
+        await_that(
+            lambda: (wanted,) in self.metrics("sallyport_rulebook"), "the rulebook is in force"
+        )
+
+    def offer(self, rulebook: str) -> None:
+        """Replace the rulebook by one that cannot stand; return when the server has said so."""
+
+        def refused() -> float:
+            return self.metrics("sallyport_reloads_total").get(("failed", "rulebook"), 0)
+
+        before = refused()
+        self._replace_rulebook(rulebook)
+        await_that(lambda: refused() > before, "the rulebook is refused")
 
     def decisions(self, **wanted: JSON) -> list[JSON]:
         """The lines of the decision log so far that say this."""
@@ -126,7 +141,7 @@ class Serving:
 
     def metrics(self, name: str) -> Mapping[tuple[str, ...], float]:
         """The samples of this name by the values of their labels, in the order of their keys."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._ports["probe_port"], timeout=10)
+        connection = http.client.HTTPConnection(HOST, self._ports["probe_port"], timeout=10)
         try:
             connection.request("GET", "/metrics")
             text = connection.getresponse().read().decode()
@@ -139,14 +154,15 @@ class Serving:
             if sample.name == name
         }
 
-    def _in_force(self) -> str:
-        (((revision,), _),) = self.metrics("sallyport_rulebook").items()
-        return revision
+    def _replace_rulebook(self, text: str) -> None:
+        new = self._rulebook.with_suffix(".new")
+        new.write_text(text, encoding="utf-8")
+        new.replace(self._rulebook)
+        self.send(signal.SIGHUP)
 
     def _words(self) -> list[str]:
-        words = ["serve", "--host", "127.0.0.1", "--port", "0", "--probe-port", "0"]
-        words += ["--tls-cert", str(self.certs / "tls.crt")]
-        words += ["--tls-key", str(self.certs / "tls.key")]
+        words = ["serve", "--host", HOST, "--port", "0", "--probe-port", "0"]
+        words += ["--tls-cert", str(self.volume.certificate), "--tls-key", str(self.volume.key)]
         return [*words, "--rulebook", str(self._rulebook), "--cluster", str(WORLD), *self._flags]
 
     def _ready_line(self) -> str:
@@ -160,4 +176,4 @@ class Serving:
         return text[: text.rfind("\n") + 1]
 
     def _environment(self) -> dict[str, str]:
-        return {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "SALLYPORT_DRAIN_SECONDS": "1"}
+        return {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "SALLYPORT_DRAIN_SECONDS": "600"}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from rules.model import JSON
 from tests.api_server.doors import called
 from tests.api_server.objects import KATA, NOT_MESHED, pod
+from tests.api_server.patience import await_that
 from tests.api_server.people import Person
 from tests.api_server.serving import Serving
 from tests.control_plane.cluster import ControlPlane
@@ -63,9 +65,7 @@ def test_several_objects_of_one_file_are_told_apart(developer: Person) -> None:
     compare(answer.err, "api_server/pods-of-one-file.txt")
 
 
-def test_a_name_that_is_yet_to_be_made_is_told_by_its_prefix(
-    developer: Person, sallyport: Serving
-) -> None:
+def test_a_name_that_is_yet_to_be_made_is_told_by_its_prefix(developer: Person) -> None:
     answer = developer.create(pod("web-", NOT_MESHED))
 
     assert answer.code == 1
@@ -147,6 +147,24 @@ def test_a_namespace_is_deleted_with_its_pods(developer: Person, admin: Person) 
     assert (gone.code, gone.out) == (0, 'namespace "doomed" deleted\n')
 
 
-def test_every_answer_is_in_the_decision_log(developer: Person, sallyport: Serving) -> None:
-    developer.create(pod("logged-"))
-    developer.apply(pod("logged-wrong", runtimeClassName="runc"))
+def test_both_doors_write_down_what_they_were_asked(
+    developer: Person, sallyport: Serving
+) -> None:
+    developer.create(pod("noted-", runtimeClassName="runc"))
+
+    def noted(endpoint: str) -> list[JSON]:
+        lines = sallyport.decisions(endpoint=endpoint, kind="Pod", user="developer")
+        return [line for line in lines if line["name"].startswith("noted-")]
+
+    await_that(lambda: bool(noted("validate")), "the decision is in the log")
+    (mutated,), (validated,) = noted("mutate"), noted("validate")
+    assert (mutated["name"], mutated["allowed"]) == ("noted-*", True)
+    assert (validated["operation"], validated["allowed"]) == ("CREATE", False)
+    assert validated["findings"] == [
+        {
+            "rule": "sandboxed-runtime-class",
+            "check": "RUNTIME-CLASS",
+            "effect": "deny",
+            "path": "spec.runtimeClassName",
+        }
+    ]

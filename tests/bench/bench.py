@@ -28,7 +28,7 @@ class Pace:
     rounds: int = 3
     slice: float = 1.5
     open_loop: float = 6.0
-    creating: float = 4.0
+    creating: float = 2.0
 
 
 QUICK = Pace(rounds=3, slice=0.5)
@@ -55,8 +55,9 @@ class Bench:
             (folder / f"{name}.json").write_bytes(body)
         for name, body in samples.creations().items():
             (folder / f"create-{name}.json").write_bytes(body)
-        view = "\n---\n".join(json.dumps(value) for value in samples.CLUSTER)
-        (folder / "cluster.yaml").write_text(view, encoding="utf-8")
+        view = [*samples.CLUSTER, samples.namespace(samples.NAMESPACE)]
+        text = "\n---\n".join(json.dumps(value) for value in view)
+        (folder / "cluster.yaml").write_text(text, encoding="utf-8")
         (folder / "staged.yaml").write_text(samples.rulebook(), encoding="utf-8")
         os.sched_setaffinity(0, cores.load)
         load = Generator(program, folder / "certs" / "ca.crt", cores.load)
@@ -89,16 +90,16 @@ class Bench:
             yield server
 
     @contextmanager
-    def floor(self, *flags: str, cores: frozenset[int] | None = None) -> Iterator[Server]:
-        """The floor."""
-        words = ["tests.bench.floor", f"--patch={PATCH}", *self._pair(), *flags]
+    def floor(
+        self, *flags: str, patch: str = PATCH, cores: frozenset[int] | None = None
+    ) -> Iterator[Server]:
+        """The floor; `patch` is what its /mutate answers."""
+        words = ["tests.bench.floor", f"--patch={patch}", *self._pair(), *flags]
         with self._serve(words, "floor", cores) as server:
             yield server
 
     @contextmanager
-    def _serve(
-        self, words: list[str], name: str, cores: frozenset[int] | None
-    ) -> Iterator[Server]:
+    def _serve(self, words: list[str], name: str, cores: frozenset[int] | None) -> Iterator[Server]:
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
         where = cores or self.cores.server

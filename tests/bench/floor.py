@@ -36,6 +36,7 @@ class Floor:
         self._tails = {"/validate": TAIL % b"", "/mutate": TAIL % mended}
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Read the body, and answer."""
         body = b""
         more = True
         while more:

@@ -1,6 +1,6 @@
 """The load: the Go program in tests/control_plane/load, and what it reports.
 
-Every answer is checked by that program. One wrong answer spoils a measurement: it raises.
+That program checks every answer. One wrong answer spoils a measurement: it raises.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Report:
     """What a client saw; times in microseconds."""
 
     requests: int
+    errors: int
     rps: float
     mean: float
     p50: float
@@ -65,11 +66,12 @@ class Generator:
         if process.returncode:
             raise Wrong(complaint.strip())
         said = json.loads(out)
-        if said["errors"]:
+        if said["errors"] and mode != "idle":
             raise Wrong(f"{said['errors']} of {said['requests']}: {said['faults']}")
         times = {name: said[f"{name}_us"] for name in ("mean", "p50", "p99", "p999")}
         return Report(
             requests=said["requests"],
+            errors=said["errors"],
             rps=said["rps"],
             longest=said["max_us"],
             reused=said.get("reused", 0),
@@ -83,7 +85,7 @@ class Generator:
         return self.run("press", given | flags)
 
     def idle(self, url: str, body: Path, **flags: Any) -> Report:
-        """Reviews over connections that rest meanwhile."""
+        """Reviews over connections that rest meanwhile; here errors are the figure."""
         return self.run("idle", {"url": url, "ca": self.ca, "body": body} | flags)
 
 

@@ -94,7 +94,9 @@ class Guard:
         return value
 
     def _own_seconds(self) -> float:
-        spent = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        spent = (
+            resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        )
         ended = sum(usage.ru_utime + usage.ru_stime for usage in spent)
         return ended + sum(cpu_seconds(pid) for pid in self.pids)
 

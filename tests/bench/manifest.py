@@ -47,19 +47,19 @@ TOKEN_VOLUME: JSON = {
 }
 
 
-def pod(namespace: str, runtime_class: str | None) -> JSON:
+def pod(runtime_class: str | None) -> JSON:
     """A pod to be created, as its author writes it."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"generateName": f"{NAME}-", "namespace": namespace, "labels": dict(LABELS)},
+        "metadata": {"generateName": f"{NAME}-", "labels": dict(LABELS)},
         "spec": _spec([_container(NAME, "2.14.3", [])], runtime_class),
     }
 
 
-def owned_pod(namespace: str, runtime_class: str | None) -> JSON:
+def owned_pod(runtime_class: str | None) -> JSON:
     """The pod as a ReplicaSet asks for it, with the defaults of a template."""
-    made = pod(namespace, runtime_class)
+    made = pod(runtime_class)
     made["metadata"] = {
         "generateName": f"{NAME}-74dcf8cdc-",
         "labels": LABELS | {"pod-template-hash": "74dcf8cdc"},

@@ -21,25 +21,15 @@ UID = "705ab4f5-6393-11e8-b7cc-42010a800002"
 TIME = "2026-11-20T09:30:00Z"
 OWNER = "7a1ee7ec-2684-434e-b336-c77238f4d3bb"
 
+TENANT = {"istio.io/rev": "asm-1-28", "sallyport.dev/tenant": "blue", "stage": "production"}
+RUNTIME_CLASS: JSON = {
+    "apiVersion": "node.k8s.io/v1",
+    "kind": "RuntimeClass",
+    "metadata": {"name": CLASS},
+    "handler": "kata",
+}
 CLUSTER: tuple[JSON, ...] = (
-    {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {
-            "name": NAMESPACE,
-            "labels": {
-                "istio.io/rev": "asm-1-28",
-                "sallyport.dev/tenant": "blue",
-                "stage": "production",
-            },
-        },
-    },
-    {
-        "apiVersion": "node.k8s.io/v1",
-        "kind": "RuntimeClass",
-        "metadata": {"name": CLASS},
-        "handler": "kata",
-    },
+    RUNTIME_CLASS,
     {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "MutatingWebhookConfiguration",
@@ -49,6 +39,8 @@ CLUSTER: tuple[JSON, ...] = (
         },
     },
 )
+
+"""What exists, besides namespaces."""
 
 REPLICASET_CONTROLLER: JSON = {
     "username": "system:serviceaccount:kube-system:replicaset-controller",
@@ -69,6 +61,12 @@ DEVELOPER: JSON = {
 }
 
 
+def namespace(name: str) -> JSON:
+    """A namespace of a tenant in the mesh."""
+    labels = {"kubernetes.io/metadata.name": name, **TENANT}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+
+
 def reviews() -> Mapping[str, bytes]:
     """Every sample by its name. `left` are those that leave the runtime class to us."""
     return {
@@ -81,9 +79,7 @@ def reviews() -> Mapping[str, bytes]:
 
 def creations() -> Mapping[str, bytes]:
     """The pods that are created through a real API server, as their author writes them."""
-    stated = manifest.pod(NAMESPACE, CLASS)
-    left = manifest.pod(NAMESPACE, None)
-    return {"pod": _write(stated), "pod-left": _write(left)}
+    return {"pod": _write(manifest.pod(CLASS)), "pod-left": _write(manifest.pod(None))}
 
 
 def rulebook() -> str:
@@ -99,7 +95,7 @@ def rulebook() -> str:
 
 def _pod_review(runtime_class: str | None, *, stored: bool) -> JSON:
     """A pod that a ReplicaSet creates; `stored`: as validating webhooks see it, after defaults."""
-    pod = manifest.owned_pod(NAMESPACE, runtime_class)
+    pod = manifest.owned_pod(runtime_class)
     metadata = pod["metadata"] | {
         "namespace": NAMESPACE,
         "ownerReferences": [

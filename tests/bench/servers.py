@@ -44,7 +44,7 @@ class Server:
         self.lines = 0
         self.port = 0
         self.probe_port = 0
-        self.started = 0.0
+        self.started = self.listening = 0.0  # the moment, and the seconds until the ready line
 
     def __enter__(self) -> Self:
         self.started = time.monotonic()
@@ -118,6 +118,7 @@ class Server:
             raise Silent(f"{self._words[0]} did not get ready:\n{log[-2000:]}")
         said = json.loads(line)
         self.port, self.probe_port = said["port"], said.get("probe_port", 0)
+        self.listening = time.monotonic() - self.started
 
     def _drain(self) -> None:
         while chunk := os.read(self._stdout.fileno(), 1 << 20):

@@ -1,7 +1,8 @@
 """A small API server in memory, with optimistic locking, and writers that it stops where it likes.
 
 The real one is tested too (test_cluster). This one can do what that cannot: set the clock, stop a
-writer between any two calls for a month, let it die there, and know at each moment what any replica may still serve and what any API server may still trust.
+writer between any two calls for a month, let it die there, and know at each moment what any
+replica may still serve and what any API server may still trust.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class ApiServer:
         self.secrets[name] = Secret(name, texts, str(self.version))
 
     def write(self, secret: Secret) -> None:
+        """Set the keys of a Secret; raises Conflict for one that has changed."""
         old = self.secrets.get(secret.name, Secret(secret.name))
         if old.version != secret.version:
             raise Conflict(secret.name)
@@ -58,6 +60,7 @@ class ApiServer:
             self.leaves.append((self.now, data["tls.crt"]))
 
     def publish(self, configuration: Configuration, bundle: bytes) -> None:
+        """Set the caBundle of every entry; raises Conflict for one that has changed."""
         if self.hooks[configuration.name].version != configuration.version:
             raise Conflict(configuration.name)
         hooks = tuple((name, bundle) for name, _ in configuration.hooks)
@@ -130,6 +133,7 @@ class Client:
     absent: tuple[str, ...] = ()
 
     def read_configurations(self) -> tuple[Configuration, ...]:
+        """See Store."""
         found: list[Configuration] = []
         for name in sorted(self.server.hooks):
             self.gate()
@@ -138,14 +142,17 @@ class Client:
         return (*found, *(Configuration(kind, name) for name in self.absent))
 
     def read_secret(self, name: str) -> Secret:
+        """See Store."""
         self.gate()
         return self.server.secrets.get(name, Secret(name))
 
     def write_secret(self, secret: Secret) -> None:
+        """See Store."""
         self.gate()
         self.server.write(secret)
 
     def write_bundle(self, configuration: Configuration, bundle: bytes) -> None:
+        """See Store."""
         self.gate()
         self.server.publish(configuration, bundle)
 

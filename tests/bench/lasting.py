@@ -1,0 +1,133 @@
+"""What a server is over its life: memory, cold start, idle connections, new connections."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from tests.bench import machine
+from tests.bench.bench import Bench
+from tests.bench.load import Report
+from tests.bench.servers import Server
+
+REVIEWS = 100_000
+CONNECTIONS = 150  # 3 API servers, 2 doors, 25 idle connections each
+SETTLE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Resident MiB: ready, after `REVIEWS` reviews, at `CONNECTIONS` connections; and log lines."""
+
+    idle: float
+    after: float
+    connected: float
+    logged: int
+
+
+def memory(bench: Bench) -> Memory:
+    """One server through all three states."""
+    with bench.ours() as server:
+        time.sleep(SETTLE)
+        idle = machine.resident_mib(server.pid)
+        bench.say(f"{REVIEWS} reviews")
+        for sample in ("pod", "deployment"):
+            bench.load.press(server.url("validate"), bench.review(sample), c=25, n=REVIEWS // 2)
+        time.sleep(SETTLE)
+        after = machine.resident_mib(server.pid)
+        bench.say(f"{CONNECTIONS} connections")
+        connected = _connected(bench, server)
+        time.sleep(SETTLE)
+        return Memory(idle, after, connected, server.lines)
+
+
+def _connected(bench: Bench, server: Server) -> float:
+    """The most that the server takes while all connections are open and used."""
+    flags = {"c": CONNECTIONS, "rate": 1000, "duration": "4s"}
+    with ThreadPoolExecutor(1) as beside:
+        running = beside.submit(
+            bench.load.press, server.url("validate"), bench.review("deployment"), **flags
+        )
+        seen = []
+        while not running.done():
+            seen.append(machine.resident_mib(server.pid))
+            time.sleep(0.05)
+        running.result()
+    return max(seen)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Seconds from the start of the process to its ready line, and to 200 of /readyz."""
+
+    line: float
+    ready: float
+
+
+def starts(bench: Bench, times: int = 7) -> list[Start]:
+    """Cold processes, with their bytecode on disk as in an image."""
+    found = [bench.guard.measure("start", partial(_start, bench)) for _ in range(times + 1)]
+    return found[1:]  # the first may have compiled
+
+
+def _start(bench: Bench) -> Start:
+    with bench.ours() as server:
+        ready = time.monotonic() - server.started
+        return Start(server.listening, ready)
+
+
+def idle(bench: Bench, pause: str, spread: str, rounds: int) -> Report:
+    """Connections that rest and are used again; errors are counted, not raised."""
+    with bench.ours() as server:
+        bench.say(f"100 connections rest for {pause}")
+        return bench.load.idle(
+            server.url("validate"),
+            bench.review("pod"),
+            c=100,
+            idle=pause,
+            spread=spread,
+            rounds=rounds,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NewConnection:
+    """CPU microseconds: a review over a new connection of ours, of the floor's; one kept alive."""
+
+    ours: float
+    floor: float
+    kept: float
+
+
+def new_connections(bench: Bench) -> list[NewConnection]:
+    """A full handshake for each review, against a review on the floor's open connection."""
+    found = []
+    with bench.floor() as floor, bench.ours() as ours:
+        for number in range(bench.pace.rounds):
+            bench.say(f"round {number + 1}: new connections")
+            take = partial(_connect, bench, floor, ours)
+            found.append(bench.guard.measure("new connections", take))
+    return found
+
+
+def _connect(bench: Bench, floor: Server, ours: Server) -> NewConnection:
+    kept = _cost(bench, floor, fresh=False)
+    new = _cost(bench, ours, fresh=True)
+    new_floor = _cost(bench, floor, fresh=True)
+    return NewConnection(new, new_floor, statistics.mean([kept, _cost(bench, floor, fresh=False)]))
+
+
+def _cost(bench: Bench, server: Server, *, fresh: bool) -> float:
+    before = server.cpu()
+    seen = bench.load.press(
+        server.url("validate"),
+        bench.review("pod"),
+        c=8,
+        duration=f"{bench.pace.slice}s",
+        fresh=fresh,
+        any_uid=not server.probe_port,
+    )
+    return (server.cpu() - before) / seen.requests * 1e6
