@@ -74,14 +74,14 @@ def keep_cluster(
 ) -> Report:
     """Take every step that is due in a cluster, then stop.
 
-    `clock` gives the time (aware) of each look: the waits begin after a write was read back.
+    `clock` gives the time (aware) after each look: waits begin when a write has been read back.
     Raises issue.BadName and CannotKeep. Dying anywhere is safe, as is company.
     """
     wanted = issue.read_names(names)
     done: list[str] = []
     trouble = ""
     for _ in range(_STEPS):
-        view = _look(store, wanted, clock(), pace or Pace())
+        view = _look(store, wanted, clock, pace or Pace())
         step = rotate.decide(view.world)
         if isinstance(step, Rest):
             missing = (found for found in view.configurations if found.version is None)
@@ -105,15 +105,17 @@ class _View:
     ca: Secret
 
 
-def _look(store: Store, names: tuple[str, ...], now: datetime, pace: Pace) -> _View:
-    # In this order: see rotate. A decision must be newer than all that it overwrites.
+def _look(store: Store, names: tuple[str, ...], clock: Callable[[], datetime], pace: Pace) -> _View:
+    # In this order: see rotate. A decision must be newer than all that it overwrites, and the time
+    # newer than all that was seen: a wait must not begin before its reason, and a process may be
+    # suspended between any two lines.
     configurations = store.read_configurations()
     tls = store.read_secret(SERVED)
     ca = store.read_secret(AUTHORITIES)
     chain, key = tls.data.get("tls.crt", b""), tls.data.get("tls.key", b"")
     world = World(
         names=names,
-        now=now,
+        now=clock(),
         held=read_held(ca.data),
         served=issue.Pair(chain, key),
         mirror=tls.data.get("ca.crt", b""),
@@ -158,7 +160,7 @@ def _publish(store: Store, view: _View, bundle: bytes, why: str) -> Iterator[str
     for found in view.configurations:
         if any(other != bundle for _, other in found.hooks):
             store.write_bundle(found, bundle)
-            yield f"{found.kind} {found.name}: caBundle of {count} written, as {why}"
+            yield f"{found.kind} {found.name}: caBundle written ({count} trusted), as {why}"
 
 
 def _find_kept(paths: list[Path], names: tuple[str, ...], now: datetime) -> x509.Certificate | None:

@@ -166,19 +166,36 @@ def mend(
     cured = [f for f in findings if f.rule in menders and _fills_in(f, case.review)]
     if not cured:
         return case, findings, ()
-    wanted = [operation for f in cured if f.fix is not None for operation in f.fix.patch]
-    try:
-        patch = compose(case.review.object, wanted)
-        review = case.review.showing(apply(case.review.object, patch))
-    except Inapplicable as inapplicable:
-        log.warning("[%s] a fix does not apply: %s", _ref(case.review), inapplicable)
-        return _mend_without({f.rule for f in cured}, rules, case, cluster, late)
+    review, patch, broken = _apply(cured, case.review)
+    if broken:
+        return _mend_without(broken, rules, case, cluster, late)
     again = evaluate(rules, review, cluster, late)
     spoken = {(f.rule, f.check, f.path) for f in again}
     stubborn = {f.rule for f in cured if (f.rule, f.check, f.path) in spoken}
     if stubborn:
         return _mend_without(stubborn, rules, case, cluster, late)
     return replace(case, review=review), again, patch
+
+
+def _apply(
+    cured: Iterable[Finding], review: Review
+) -> tuple[Review, tuple[Operation, ...], set[str]]:
+    """The review after the fixes of these Findings, those as one patch, and whose do not apply."""
+    value = review.object
+    patch: list[Operation] = []
+    broken: set[str] = set()
+    for finding in cured:
+        if finding.fix is None:
+            continue
+        try:
+            steps = compose(value, finding.fix.patch)
+            value = apply(value, steps)
+        except Inapplicable as inapplicable:
+            log.warning("[%s] a fix does not apply: %s", _ref(review), inapplicable)
+            broken.add(finding.rule)
+        else:
+            patch += steps
+    return review.showing(value), tuple(patch), broken
 
 
 def _mend_without(
@@ -237,10 +254,11 @@ def ratchet(
     Two Findings agree in rule, check, place (list items by name, else by value) and found value.
     `strict` names the rules whose Findings are never excused.
     """
-    known = {_identity(f, review.old) for f in former}
+    before, now = _Names(review.old), _Names(review.object)
+    known = {before.identify(f) for f in former}
     return [
         replace(f, existing=True, effect="warn" if f.effect == "deny" else f.effect)
-        if not f.error and f.rule not in strict and _identity(f, review.object) in known
+        if not f.error and f.rule not in strict and now.identify(f) in known
         else f
         for f in findings
     ]
@@ -291,9 +309,10 @@ def _where(error: Exception) -> str:
 
     They may quote the object, and neither its secrets nor its line breaks belong in a log.
     """
-    frames = traceback.extract_tb(error.__traceback__)[-FRAMES_LOGGED:]
+    origin = error.__cause__ or error
+    frames = traceback.extract_tb(origin.__traceback__)[-FRAMES_LOGGED:]
     places = (f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in reversed(frames))
-    return f"{type(error).__name__} at {', called from '.join(places)}"
+    return f"{type(origin).__name__} at {', called from '.join(places)}"
 
 
 def _ref(review: Review) -> str:
@@ -311,16 +330,30 @@ def _failure(active: ActiveRule, review: Review) -> Finding:
     )
 
 
-def _identity(finding: Finding, value: JSON) -> tuple[str, str, tuple[str, ...], str]:
-    steps = []
-    for depth, step in enumerate(finding.path):
-        name = str(step)
-        if isinstance(step, int):
-            item = lookup(value, finding.path[: depth + 1])
+class _Names:
+    """What the items of the lists of an object are known by; each is looked at once."""
+
+    def __init__(self, value: JSON) -> None:
+        self._value = value
+        self._known: dict[Path, str] = {}
+
+    def identify(self, finding: Finding) -> tuple[str, str, tuple[str, ...], str]:
+        """What makes a Finding the same one in another version of the object."""
+        path = finding.path
+        steps = [
+            self._name(path[: depth + 1]) if isinstance(step, int) else step
+            for depth, step in enumerate(path)
+        ]
+        return finding.rule, finding.check, tuple(steps), _canonical(finding.found)
+
+    def _name(self, path: Path) -> str:
+        name = self._known.get(path)
+        if name is None:
+            item = lookup(self._value, path)
             named = isinstance(item, dict) and isinstance(item.get("name"), str)
             name = f"name={item['name']}" if named else _canonical(item)
-        steps.append(name)
-    return finding.rule, finding.check, tuple(steps), _canonical(finding.found)
+            self._known[path] = name
+        return name
 
 
 def _canonical(value: JSON) -> str:

@@ -428,8 +428,10 @@ def test_a_recorded_update_knows_the_old_object(tmp_path: Path) -> None:
 
 def test_a_recorded_delete_is_of_the_old_object(tmp_path: Path) -> None:
     review = _review("DELETE", object=None, oldObject=_pod(), name="")
-    [_, listed] = _told(_check(tmp_path, MESHED, json.dumps(review, indent=1)))["objects"]
+    text = json.dumps(review, indent=1)
+    [_, listed] = _told(_check(tmp_path, MESHED, text))["objects"]
     assert (listed["operation"], listed["object"]["name"]) == ("DELETE", "a")
+    assert '"oldObject"' in text.split("\n")[listed["line"] - 1]
 
 
 def test_a_subresource_that_no_rule_reads_is_allowed(tmp_path: Path) -> None:
@@ -501,7 +503,7 @@ def test_what_cannot_be_read_wins_and_the_rest_is_judged(tmp_path: Path) -> None
 @pytest.mark.parametrize("text", ["", "# nothing\n---\n", "apiVersion: v1\nkind: List\nitems: []"])
 def test_no_document_is_no_answer(tmp_path: Path, text: str) -> None:
     report = _check(tmp_path, stdin=text)
-    assert report.exit_code == 2
+    assert (report.exit_code, report.allowed) == (2, False)
     assert _told(report)["errors"] == [
         {"file": "-", "line": 1, "column": 1, "message": "no document found"}
     ]

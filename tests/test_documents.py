@@ -144,9 +144,12 @@ def test_of_a_merge_and_a_key_the_later_counts_as_in_kubernetes() -> None:
     assert _value("{'<<': 1}") == {"<<": 1}
 
 
-@pytest.mark.parametrize("text", ["<<: 1", "<<: [a]", "b: *nowhere", "a: &x [*x]", "a: &x {b: *x}"])
+@pytest.mark.parametrize(
+    "text",
+    ["<<: 1", "<<: [a]", "b: *nowhere", "a: &x [*x]", "a: &x {b: *x}", "a: &x 1\nb: &x [*x]"],
+)
 def test_an_alias_or_merge_that_means_nothing_is_a_mistake(text: str) -> None:
-    reading = _read(text)
+    reading = _read(HEAD + text)
     assert not reading.documents
     assert len(reading.mistakes) == 1
 
@@ -218,6 +221,7 @@ def test_a_separator_inside_a_value_separates_nothing() -> None:
     ("text", "line", "column", "words"),
     [
         ("apiVersion: v1\nspec:\n{}\n", 3, 1, "':'"),
+        ("a: 1\nhello\nb: 2\n", 2, 1, "':'"),
         ("a:\n\tb: 1\n", 2, 1, "tab"),
         ("a: {{ .Values.a }}\n", 1, 5, "helm template"),
         ("a: 'b\nc: d\n", 1, 4, "end of stream"),

@@ -434,6 +434,13 @@ def test_what_is_rendered_reads_back_as_the_same_rulebook(value: JSON, options: 
     assert _plain(_read(render(rulebook))) == _plain(rulebook)
 
 
+def test_a_selector_that_names_a_key_twice_reads_back() -> None:
+    both = "{matchLabels: {a: b}, matchExpressions: [{key: a, operator: In, values: [c]}]}"
+    text = f"{{rules: {{first-rule: {{overrides: [{{namespaceSelector: {both}}}]}}}}}}"
+    rulebook = _read(text)
+    assert _plain(_read(render(rulebook))) == _plain(rulebook)
+
+
 def test_the_built_in_rulebook_renders_whole_and_reads_back() -> None:
     rulebook = load(None)
     text = render(rulebook)

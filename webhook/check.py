@@ -76,9 +76,7 @@ class Case:
         """
         documents = list(documents)
         objects = dict(self.stored)
-        for document in documents:
-            if not _is_review(document.value):
-                objects[self._identify(document).key] = document.value
+        objects |= {self._identify(document).key: document.value for document in documents}
         cluster = Cluster.of(objects.values(), self.rulebook.site)
         first = {id(d): self._judge(d, cluster) for d in documents if _is_namespace(d.value)}
         mended = dict(_mended(first.values()))

@@ -254,6 +254,8 @@ def _object(raw: Raw, uid: str) -> JSON:
             return value | {"metadata": _loads(metadata)}
         noted = _split(metadata)
         noted.pop("managedFields", None)
+    except RecursionError as error:
+        raise TooDeep(uid) from error
     except msgspec.DecodeError as error:
         raise _bad(error) from error
     except orjson.JSONDecodeError as error:

@@ -7,25 +7,25 @@ item is shown whole, since pasted in part it could allow more than before.
 from __future__ import annotations
 
 import re
+import secrets
 from typing import Any
 
 import yaml
 
-from rules.model import JSON, Fix, Path
+from rules.model import JSON, Fix, Operation, Path
 from rules.patch import apply, lookup
 from rules.words import place, quote
 
 SECRETIVE = frozenset({"env", "data", "stringData"})
 """Keys below which values may be secret."""
 
-_MARK = "sallyport-was-{}"
-_MARKED = re.compile(r"sallyport-was-(\d+)")
+MOST_VALUES = 200
 
 
 def sketch(value: JSON, fix: Fix) -> list[str]:
     """The lines that show the fix of an object: YAML, and a comment for what is replaced.
 
-    Raises Inapplicable where the fix has no place in the object.
+    What would fill pages is left out. Raises Inapplicable where the fix has no place in the object.
     """
     patched = apply(value, fix.patch)
     removed = [f"# remove {place(o.path)}" for o in fix.patch if o.op == "remove"]
@@ -33,22 +33,33 @@ def sketch(value: JSON, fix: Fix) -> list[str]:
     if not kept:
         return removed
     notes: list[str] = []
+    mark = f"was-{secrets.token_hex(8)}-"  # a tenant must not be able to write it
     for operation in kept:
         scalar = not isinstance(operation.value, dict | list)
         if operation.op == "replace" and scalar:
-            mark = _MARK.format(len(notes))
             secret = not SECRETIVE.isdisjoint(operation.path)
             was = "..." if secret else quote(lookup(value, operation.path))
+            marked = Operation("replace", operation.path, f"{mark}{len(notes)}")
             notes.append(f"{quote(operation.value)}   # was {was}")
-            patched = apply(patched, [type(operation)("replace", operation.path, mark)])
+            patched = apply(patched, [marked])
+    needed = _needed(patched, [operation.path for operation in kept])
+    if _count(needed) > MOST_VALUES:
+        return removed
     text = yaml.safe_dump(
-        _needed(patched, [operation.path for operation in kept]),
+        needed,
         default_flow_style=False,
         sort_keys=False,
         width=10_000,
     )
-    text = _MARKED.sub(lambda found: notes[int(found[1])], text)
+    text = re.sub(rf"{mark}(\d+)", lambda found: notes[int(found[1])], text)
     return [*text.rstrip("\n").split("\n"), *removed]
+
+
+def _count(value: JSON) -> int:
+    """How many values it holds."""
+    if isinstance(value, dict):
+        return 1 + sum(map(_count, value.values()))
+    return 1 + sum(map(_count, value)) if isinstance(value, list) else 1
 
 
 def _needed(value: JSON, paths: list[Path]) -> JSON:

@@ -160,7 +160,7 @@ class Front:
                 decision = judge(
                     review, live.rulebook, live.cluster, late=lambda: time.monotonic() > deadline
                 )
-            except TooDeep:  # nobody need try again, for a name or a log line
+            except (TooDeep, RecursionError):  # nobody need try again, for a name or a log line
                 review = replace(review, new=NOTHING, former=NOTHING)
                 decision = refuse_unread(review, live.rulebook, live.cluster)
         except TooDeep as deep:

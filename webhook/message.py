@@ -98,8 +98,8 @@ def _fix(review: Review, finding: Finding) -> Iterable[str]:
         return
     try:
         lines = [printable(line) for line in sketch(review.object, finding.fix)]
-    except Inapplicable:  # the rule proved it on the mended object; show nothing that misleads
-        return
+    except (Inapplicable, RecursionError):
+        return  # the rule proved it on the mended object, or nobody could read it
     if sum(len(line) for line in lines) <= LONGEST_FIX:
         for number, line in enumerate(lines):
             yield f"  {'fix' if number == 0 else '   '}   {line}"

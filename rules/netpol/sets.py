@@ -236,6 +236,8 @@ class Addresses:
 
     def unmapped(self) -> Addresses:
         """The set with NAT64 (64:ff9b::/96) and mapped (::ffff:0:0/96) addresses as their IPv4."""
+        if not self.v6:
+            return self
         inner = (
             tuple(edge - start for edge in _meet(self.v6, (start, start + (1 << 32))))
             for start in _EMBEDDINGS

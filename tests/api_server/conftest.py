@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.api_server.doors import opened
 from tests.api_server.people import Person
-from tests.api_server.serving import WORLD, Serving
+from tests.api_server.pressure import Pressure
+from tests.api_server.serving import Serving
+from tests.api_server.world import clear, furnish
 from tests.control_plane.cluster import ControlPlane
 
 
 @pytest.fixture(scope="package")
 def world(control_plane: ControlPlane) -> Iterator[ControlPlane]:
     """The control plane with what stands in world.yaml, and afterwards without it."""
-    text = WORLD.read_text(encoding="utf-8")
-    for found in yaml.safe_load_all(text):
-        if found["kind"] == "Namespace":
-            metadata = found["metadata"]
-            control_plane.create_namespace(metadata["name"], labels=metadata.get("labels"))
-    control_plane.apply(text)
+    furnish(control_plane)
     yield control_plane
-    gone = ("--ignore-not-found", "--wait=false")
-    control_plane.kubectl("delete", "-f", str(WORLD), *gone)
+    clear(control_plane)
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +54,10 @@ def developer(world: ControlPlane) -> Person:
 def admin(world: ControlPlane) -> Person:
     """Of the platform."""
     return Person(world, "admin")
+
+
+@pytest.fixture
+def pressure(world: ControlPlane, sallyport: Serving, tmp_path: Path) -> Iterator[Pressure]:
+    """Pods that are created all the while."""
+    with Pressure(world, tmp_path) as running:
+        yield running

@@ -6,17 +6,21 @@ its own metrics, so a marker, a pod that is never stored, shows what it calls by
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.api_server.objects import pod
 from tests.api_server.patience import await_that
 from tests.api_server.serving import Serving
 from tests.control_plane.cluster import ControlPlane
 
-MARKER = "{apiVersion: v1, kind: Pod, metadata: {name: marker}, spec: {containers: [{name: a, image: a}]}}"
-NAMES = ("mutatingwebhookconfiguration/00-sallyport-mutate",
-         "validatingwebhookconfiguration/sallyport-validate")  # fmt: skip
+MARKER = json.dumps(pod("marker"))
+NAMES = (
+    "mutatingwebhookconfiguration/00-sallyport-mutate",
+    "validatingwebhookconfiguration/sallyport-validate",
+)
 _OF_PODS = re.compile(r"\bpods[\w-]*\.\w+\.sallyport\.dev")
 _CALLS = re.compile(
     r"^apiserver_admission_webhook_request_total\{.*name=\"(?P<name>[^\"]*sallyport\.dev)\".*\}"
@@ -29,7 +33,7 @@ _CALLS = re.compile(
 def opened(
     control_plane: ControlPlane, server: Serving, *, failure_policy: str = "Fail"
 ) -> Iterator[None]:
-    """The API server calls this server for as long as the context lasts, and not a moment longer."""
+    """The API server calls this server for as long as the context lasts, and no longer."""
     try:
         put_in(control_plane, server.configurations(failure_policy=failure_policy))
         yield
@@ -43,6 +47,14 @@ def put_in(control_plane: ControlPlane, configurations: str) -> None:
     wanted = set(_OF_PODS.findall(configurations))
     control_plane.apply(configurations)
     await_that(lambda: wanted <= called(control_plane), f"{', '.join(sorted(wanted))} are called")
+
+
+def renamed(configurations: str, suffix: str) -> str:
+    """The same with new names for the entries about pods.
+
+    Who is called by its new name is called with all else that is new in the configurations.
+    """
+    return configurations.replace("name: pods.", f"name: pods-{suffix}.")
 
 
 def called(control_plane: ControlPlane, namespace: str = "foo") -> set[str]:

@@ -28,9 +28,7 @@ def pod(name: str, labels: Mapping[str, str] | None = None, **spec: JSON) -> JSO
     }
 
 
-def workload(
-    kind: Kind, name: str, labels: Mapping[str, str] | None = None, **spec: JSON
-) -> JSON:
+def workload(kind: Kind, name: str, labels: Mapping[str, str] | None = None, **spec: JSON) -> JSON:
     """P3 of the samples: the same pod as the template of a workload."""
     own = pod(name, {"app": name, **(labels or {})}, **spec)
     template = {"metadata": {"labels": own["metadata"]["labels"]}, "spec": own["spec"]}

@@ -18,14 +18,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from certs.issue import issue_authority, issue_leaf
 from rules.model import JSON
-from tests.api_server.patience import await_that
+from tests.api_server.patience import PATIENCE, await_that
+from tests.api_server.world import WORLD
 from tests.certs.volume import Volume
-from tests.control_plane.process import Process
+from tests.control_plane.process import Process, StartFailed
 from webhook.rulebook import load
 
 ROOT = Path(__file__).parents[2]
 HOST = "127.0.0.1"
-WORLD = Path(__file__).with_name("world.yaml")
 SITE = """\
 version: 1
 trusted: {namespaces: [platform-tools]}
@@ -67,7 +67,11 @@ class Serving:
 
     def __enter__(self) -> Self:
         self._process.start(self._environment())
-        self._process.wait_until(lambda: bool(self._ready_line()), seconds=60)
+        try:
+            self._process.wait_until(lambda: bool(self._ready_line()), seconds=PATIENCE)
+        except StartFailed:
+            self.stop()
+            raise
         self._ports = json.loads(self._ready_line())
         return self
 
@@ -111,7 +115,7 @@ class Serving:
             check=True,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
         ).stdout
 
     def adopt(self, rulebook: str) -> None:

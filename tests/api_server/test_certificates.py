@@ -1,20 +1,14 @@
-"""Certificates and servers that change while pods are created: not one request is lost.
-
-Entries of the configurations get a new name with each change, for whoever is called by its new name
-is called with all else that is new.
-"""
+"""Certificates that change while pods are created: not one request is lost."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from certs.issue import Pair, issue_authority, issue_leaf
-from tests.api_server.doors import put_in
+from tests.api_server.doors import put_in, renamed
 from tests.api_server.objects import pod
 from tests.api_server.patience import await_that
 from tests.api_server.people import Person
@@ -23,16 +17,6 @@ from tests.api_server.serving import HOST, Serving
 from tests.control_plane.cluster import ControlPlane
 
 pytestmark = [pytest.mark.control_plane, pytest.mark.usefixtures("sallyport")]
-
-
-@pytest.fixture
-def pressure(world: ControlPlane, sallyport: Serving, tmp_path: Path) -> Iterator[Pressure]:
-    with Pressure(world, tmp_path) as running:
-        yield running
-
-
-def renamed(configurations: str, suffix: str) -> str:
-    return configurations.replace("name: pods.", f"name: pods-{suffix}.")
 
 
 def reloads(server: Serving, result: str) -> float:
@@ -75,19 +59,3 @@ def test_a_key_that_does_not_fit_changes_nothing(
 
     assert pressure.faults == []
     assert developer.apply(pod("judged", runtimeClassName="runc")).code == 1
-
-
-def test_a_server_that_ends_goes_on_until_its_successor_is_called(
-    world: ControlPlane, sallyport: Serving, pressure: Pressure, tmp_path: Path
-) -> None:
-    folder = tmp_path / "successor"
-    folder.mkdir()
-    with Serving(folder) as successor:
-        sallyport.send(signal.SIGTERM)
-        pressure.go_on()
-        put_in(world, renamed(successor.configurations(), "of-the-successor"))
-        sallyport.send(signal.SIGTERM)
-        await_that(lambda: not sallyport.is_running, "the old server ended")
-        pressure.go_on()
-
-        assert pressure.faults == []

@@ -49,7 +49,9 @@ def test_what_nobody_judged_is_refused(developer: Person, crashed: Serving) -> N
 
 def test_the_platform_and_other_kinds_go_on(developer: Person, crashed: Serving) -> None:
     assert developer.apply(pod("tool"), namespace="platform-tools").code == 0
-    assert developer.apply(pod("dns"), namespace="kube-system", flags=("--dry-run=server",)).code == 0
+    assert (
+        developer.apply(pod("dns"), namespace="kube-system", flags=("--dry-run=server",)).code == 0
+    )
     assert developer.kubectl("create", "configmap", "settings").code == 0
     assert developer.kubectl("delete", "configmap", "settings").code == 0
 
@@ -70,7 +72,10 @@ def test_with_ignore_everything_passes_as_it_was_written(
 
 
 def test_a_server_that_is_back_judges_again(
-    world: ControlPlane, developer: Person, crashed: Serving, tmp_path_factory: pytest.TempPathFactory
+    world: ControlPlane,
+    developer: Person,
+    crashed: Serving,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     with Serving(tmp_path_factory.mktemp("back")) as server:
         world.apply(server.configurations())

@@ -61,14 +61,14 @@ def test_each_object_of_a_collection_is_judged_by_its_own_name(developer: Person
     answer = developer.kubectl("delete", "--raw", collection)
 
     assert answer.code == 1
-    assert '[kept-pod-stays] metadata.labels.keep is "true"' in answer.err
+    assert '[kept-pod-stays] metadata.labels[keep] is "true"' in answer.err
     assert "\n  in    Pod foo/collected\n" in answer.err
     assert developer.get("pod/collected") is not None
 
 
 def test_a_namespace_takes_even_kept_pods_along(developer: Person, admin: Person) -> None:
-    developer.apply(pod("captain", {"keep": "true"}), namespace="doomed")
+    developer.apply(pod("captain", {"keep": "true"}), namespace="sunken")
 
-    gone = admin.kubectl("delete", "namespace", "doomed", "--timeout=60s")
+    gone = admin.kubectl("delete", "namespace", "sunken", "--timeout=60s")
 
-    assert (gone.code, gone.out) == (0, 'namespace "doomed" deleted\n')
+    assert (gone.code, gone.out) == (0, 'namespace "sunken" deleted\n')

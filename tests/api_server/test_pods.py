@@ -147,9 +147,7 @@ def test_a_namespace_is_deleted_with_its_pods(developer: Person, admin: Person) 
     assert (gone.code, gone.out) == (0, 'namespace "doomed" deleted\n')
 
 
-def test_both_doors_write_down_what_they_were_asked(
-    developer: Person, sallyport: Serving
-) -> None:
+def test_both_doors_write_down_what_they_were_asked(developer: Person, sallyport: Serving) -> None:
     developer.create(pod("noted-", runtimeClassName="runc"))
 
     def noted(endpoint: str) -> list[JSON]:

@@ -11,7 +11,9 @@ from tests.golden import compare
 pytestmark = [pytest.mark.control_plane, pytest.mark.usefixtures("sallyport")]
 
 
-def test_a_policy_that_opens_port_80_is_denied_and_its_mended_twin_stored(developer: Person) -> None:
+def test_a_policy_that_opens_port_80_is_denied_and_its_mended_twin_stored(
+    developer: Person,
+) -> None:
     answer = developer.apply(policy("web", 80))
 
     assert (answer.code, answer.out) == (1, "")

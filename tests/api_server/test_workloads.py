@@ -42,7 +42,7 @@ def test_every_kind_of_workload_is_judged(developer: Person, kind: Kind) -> None
 
     wrong = developer.apply(workload(kind, "every", runtimeClassName="runc"))
     assert wrong.code == 1
-    assert "runtimeClassName is \"runc\"; set it to" in wrong.err
+    assert 'runtimeClassName is "runc"; set it to' in wrong.err
     assert f"\n  in    {kind.kind} foo/every\n" in wrong.err
 
     assert developer.apply(workload(kind, "every")).code == 0
@@ -60,7 +60,13 @@ def test_a_template_is_stored_as_it_was_written_and_its_pods_are_mended(develope
     assert "runtimeClassName" not in template["spec"]
     assert template["metadata"]["labels"] == written["spec"]["template"]["metadata"]["labels"]
 
-    query = ("get", "pods", "--selector=app=normal", "-o", "jsonpath={.items[*].spec.runtimeClassName}")
+    query = (
+        "get",
+        "pods",
+        "--selector=app=normal",
+        "-o",
+        "jsonpath={.items[*].spec.runtimeClassName}",
+    )
     await_that(lambda: developer.kubectl(*query).out == KATA, "its pod is stored, with the class")
 
 

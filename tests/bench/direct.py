@@ -30,6 +30,9 @@ class Case:
     door: str = "validate"
     staged: bool = False
 
+    def __str__(self) -> str:
+        return f"{self.name} at {self.connections}"
+
     @property
     def want(self) -> str:
         """What an answer must hold besides its verdict."""
@@ -118,10 +121,10 @@ def measure(bench: Bench, cases: tuple[Case, ...]) -> list[Result]:
                 _press(bench, server, case, 0.3)
         for number in range(bench.pace.rounds):
             for case in cases:
-                bench.say(f"round {number + 1}: {case.name} at {case.connections}")
+                bench.say(f"round {number + 1}: {case}")
                 ours = staged if case.staged else plain
                 take = partial(_take, bench, floor, ours, case)
-                rounds[case].append(bench.guard.measure(case.name, take))
+                rounds[case].append(bench.guard.measure(str(case), take))
     return [Result(case, tuple(turns)) for case, turns in rounds.items()]
 
 

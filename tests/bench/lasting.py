@@ -1,8 +1,7 @@
-"""What a server is over its life: memory, cold start, idle connections, new connections."""
+"""What a server is over its life: its memory, and its start."""
 
 from __future__ import annotations
 
-import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from functools import partial
 
 from tests.bench import machine
 from tests.bench.bench import Bench
-from tests.bench.load import Report
 from tests.bench.servers import Server
 
 REVIEWS = 100_000
@@ -77,57 +75,3 @@ def _start(bench: Bench) -> Start:
     with bench.ours() as server:
         ready = time.monotonic() - server.started
         return Start(server.listening, ready)
-
-
-def idle(bench: Bench, pause: str, spread: str, rounds: int) -> Report:
-    """Connections that rest and are used again; errors are counted, not raised."""
-    with bench.ours() as server:
-        bench.say(f"100 connections rest for {pause}")
-        return bench.load.idle(
-            server.url("validate"),
-            bench.review("pod"),
-            c=100,
-            idle=pause,
-            spread=spread,
-            rounds=rounds,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class NewConnection:
-    """CPU microseconds: a review over a new connection of ours, of the floor's; one kept alive."""
-
-    ours: float
-    floor: float
-    kept: float
-
-
-def new_connections(bench: Bench) -> list[NewConnection]:
-    """A full handshake for each review, against a review on the floor's open connection."""
-    found = []
-    with bench.floor() as floor, bench.ours() as ours:
-        for number in range(bench.pace.rounds):
-            bench.say(f"round {number + 1}: new connections")
-            take = partial(_connect, bench, floor, ours)
-            found.append(bench.guard.measure("new connections", take))
-    return found
-
-
-def _connect(bench: Bench, floor: Server, ours: Server) -> NewConnection:
-    kept = _cost(bench, floor, fresh=False)
-    new = _cost(bench, ours, fresh=True)
-    new_floor = _cost(bench, floor, fresh=True)
-    return NewConnection(new, new_floor, statistics.mean([kept, _cost(bench, floor, fresh=False)]))
-
-
-def _cost(bench: Bench, server: Server, *, fresh: bool) -> float:
-    before = server.cpu()
-    seen = bench.load.press(
-        server.url("validate"),
-        bench.review("pod"),
-        c=8,
-        duration=f"{bench.pace.slice}s",
-        fresh=fresh,
-        any_uid=not server.probe_port,
-    )
-    return (server.cpu() - before) / seen.requests * 1e6

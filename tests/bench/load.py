@@ -17,10 +17,6 @@ from tests.bench import machine
 LONGEST = 600.0
 
 
-class Wrong(Exception):
-    """Some answers were wrong or missing; the message counts them by reason."""
-
-
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a client saw; times in microseconds."""
@@ -48,7 +44,7 @@ class Generator:
     def run(
         self, mode: str, flags: Mapping[str, Any], *, environment: Mapping[str, str] | None = None
     ) -> Report:
-        """One run of the program; raises Wrong where an answer was not right."""
+        """One run of the program; raises machine.Wrong where an answer was not right."""
         words = [f"-{name.replace('_', '-')}={_text(value)}" for name, value in flags.items()]
         with machine.pinned(self.cores):
             process = subprocess.Popen(
@@ -64,10 +60,10 @@ class Generator:
             process.kill()
             process.wait()
         if process.returncode:
-            raise Wrong(complaint.strip())
+            raise machine.Wrong(complaint.strip())
         said = json.loads(out)
         if said["errors"] and mode != "idle":
-            raise Wrong(f"{said['errors']} of {said['requests']}: {said['faults']}")
+            raise machine.Wrong(f"{said['errors']} of {said['requests']}: {said['faults']}")
         times = {name: said[f"{name}_us"] for name in ("mean", "p50", "p99", "p999")}
         return Report(
             requests=said["requests"],

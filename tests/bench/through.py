@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -178,8 +178,3 @@ def _await_effect(bench: Bench, plane: ControlPlane) -> None:
         if not waiting:
             return
     raise RuntimeError(f"webhooks that were never called: {sorted(n for _, n in waiting)}")
-
-
-def medians(rounds: Sequence[Round], pair: Pair, clients: int) -> list[Round]:
-    """The rounds of one pair at one number of clients."""
-    return [one for one in rounds if one.pair is pair and one.clients == clients]

@@ -178,7 +178,8 @@ class Writer:
         if self.over:
             return
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run)
+            # A daemon: a test that fails may leave one standing at its gate.
+            self._thread = threading.Thread(target=self._run, daemon=True)
             self._thread.start()
         self._go.release()
         self._done.acquire()

@@ -137,7 +137,7 @@ def test_install_and_a_second_run(site: Site) -> None:
     report = site.keep()
     assert f"ValidatingWebhookConfiguration {site.validating}: absent, not written" in report.lines
     site.configure(1)
-    assert sum("caBundle of 1 written" in line for line in site.keep().lines) == 2
+    assert sum("caBundle written (1 trusted)" in line for line in site.keep().lines) == 2
     tls, held = site.data(SERVED), read_held(site.data(AUTHORITIES))
     leaf = pem.prove(tls["tls.crt"], tls["tls.key"], now=site.now)
     assert held.current is not None

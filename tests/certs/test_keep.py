@@ -11,10 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from certs import issue, pem
-from certs.cluster import CannotKeep
+from certs import issue, keep, pem
+from certs.cluster import CannotKeep, Secret
 from certs.keep import Report, keep_cluster, keep_files
-from certs.world import Pace, find_issuer, read_bundle, read_held
+from certs.pem import BadPair
+from certs.world import Pace, Publish, find_issuer, read_bundle, read_held
 from tests.certs.memory import AUTHORITIES, SERVED, ApiServer, Client, Gate, Writer
 from tests.certs.moments import DAY, HOUR, LOCAL, MINUTE, NAMES, NOW
 
@@ -270,6 +271,43 @@ def test_a_lost_authority_stays_trusted_while_its_leaf_is_served() -> None:
     _settle(server)
     assert _is_sound(server)
     assert not server.broken(replicas=20 * HOUR, servers=9 * MINUTE)
+
+
+def test_a_leaf_of_an_old_authority_that_comes_back_is_replaced() -> None:
+    """Somebody restores the Secret of yesterday: replicas may serve that for a day again."""
+    server = _installed()
+    yesterday = server.secrets[SERVED]
+    server.now = NOW + 60 * DAY
+    server.secrets[AUTHORITIES] = _with_next(server)
+    _settle(server, cadence=11 * MINUTE, runs=3)
+    assert _generation(server) == ["g2", "g1"]
+    server.now += 23 * HOUR
+    server.write(Secret(SERVED, yesterday.data, server.secrets[SERVED].version))
+    _settle(server, cadence=23 * HOUR, runs=1)
+    assert server.served() != yesterday.data["tls.crt"]
+    assert _generation(server) == ["g2", "g1"]
+    assert not server.broken(replicas=23 * HOUR, servers=9 * MINUTE)
+    _settle(server)
+    assert _is_sound(server)
+
+
+def _with_next(server: ApiServer) -> Secret:
+    """The authorities, the next one made before its time."""
+    stored = server.secrets[AUTHORITIES]
+    made = issue.issue_authority(NAMES, now=server.now, generation=2)
+    data = read_held(stored.data).with_authority(made).data()
+    return Secret(AUTHORITIES, data, stored.version)
+
+
+def test_a_bundle_that_does_not_cover_the_leaf_is_never_written() -> None:
+    server = _installed()
+    strange = issue.issue_authority(NAMES, now=NOW).certificate
+    client = Client(server)
+    view = keep._look(client, NAMES, lambda: NOW, Pace())
+    for bundle in (strange, b"", b"junk", strange + b"-----BEGIN X"):
+        with pytest.raises((CannotKeep, BadPair)):
+            list(keep._take(client, view, Publish(bundle, "a fault of ours")))
+    assert _is_sound(server)
 
 
 def test_a_configuration_that_was_reset_is_written_again() -> None:

@@ -272,11 +272,12 @@ def test_a_refresh_in_a_thread_disturbs_no_handshake(site: Site, run: Run) -> No
 
 
 def test_uvicorn_takes_the_context(site: Site) -> None:
-    config = uvicorn.Config("module:app", ssl_context_factory=lambda *_: site.served.context)
-    config.http_protocol_class = asyncio.Protocol
-    assert config.is_ssl
-    assert config.ssl_context_factory is not None
-    assert config.ssl_context_factory(config, ssl.create_default_context) is site.served.context
+    async def app(scope: object, receive: object, send: object) -> None:
+        """Is never called."""
+
+    config = uvicorn.Config(app, ssl_context_factory=lambda *_: site.served.context, ws="none")
+    config.load()
+    assert config.ssl is site.served.context
 
 
 def test_the_front_holds_no_certificate(site: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from contextlib import suppress
 
 import pytest
@@ -70,6 +71,24 @@ def test_a_damaged_certificate_raises_nothing_else(noise: bytes, at: int, pair: 
     at %= len(pair.chain)
     with suppress(BadPair):
         pem.prove(pair.chain[:at] + noise + pair.chain[at + len(noise) :], pair.key, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("2a8648ce3d030107", "0a8648ce3d030107"),  # the curve of the public key
+        ("03420004", "03420005"),  # the form of its point
+        ("0603551d11", "0603551d0f"),  # an alternative name becomes a second key usage
+        ("3020821e", "30208b1e"),  # a kind of name that does not exist
+    ],
+)
+def test_damage_inside_is_found_at_once(old: str, new: str, pair: Pair) -> None:
+    """A certificate is parsed when its parts are asked for, which may be in a handshake."""
+    der = ssl.PEM_cert_to_DER_cert(pair.chain.decode()).hex()
+    assert old in der
+    text = ssl.DER_cert_to_PEM_cert(bytes.fromhex(der.replace(old, new, 1)))
+    with pytest.raises(BadPair, match="certificate cannot be read"):
+        pem.read_certificates(text.encode())
 
 
 @pytest.mark.parametrize("junk", [b"key", b"-----BEGIN CERTIFICATE-----\nAA==\n", b"-----BEGIN X"])

@@ -33,6 +33,43 @@ def test_right_answers_over_few_connections(control_plane: ControlPlane, tmp_pat
     assert quantiles[0] > 0
 
 
+@pytest.mark.parametrize(("flags", "opened"), [((), 0), (("-fresh",), 40)])
+def test_pressing_checks_each_answer_and_keeps_its_connections(
+    flags: tuple[str, ...],
+    opened: int,
+    control_plane: ControlPlane,
+    tmp_path: Path,
+) -> None:
+    with webhook(control_plane, answer_well) as url:
+        given = (f"-url={url}", "-c=4", "-n=40", "-want=AdmissionReview", *flags)
+        report = load(control_plane, tmp_path, "press", *given)
+
+    assert (report["requests"], report["errors"]) == (40, 0)
+    assert report["new_connections"] == opened  # those of the start are not counted
+
+
+@pytest.mark.parametrize(
+    ("change", "flags", "fault"),
+    [
+        ({"uid": "another"}, (), "the uid of another review"),
+        ({"allowed": False}, (), 'no "allowed":true in the answer'),
+        ({}, ("-want=patch",), "no patch in the answer"),
+        ({"uid": "another"}, ("-any-uid",), None),
+    ],
+)
+def test_pressing_finds_wrong_answers(
+    change: dict[str, Any],
+    flags: tuple[str, ...],
+    fault: str | None,
+    control_plane: ControlPlane,
+    tmp_path: Path,
+) -> None:
+    with webhook(control_plane, lambda uid: answer_well(uid) | change) as url:
+        report = load(control_plane, tmp_path, "press", f"-url={url}", "-n=3", *flags)
+
+    assert report.get("faults") == ({fault: 3} if fault else None)
+
+
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
@@ -143,7 +180,7 @@ def webhook(
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             said = {"kind": "AdmissionReview", "response": answer(body["request"]["uid"])}
-            raw = json.dumps(said).encode()
+            raw = json.dumps(said, separators=(",", ":")).encode()  # as orjson and Go write it
             self.send_response(200)
             self.send_header("Content-Length", str(len(raw)))
             self.end_headers()

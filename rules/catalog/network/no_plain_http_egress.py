@@ -92,13 +92,16 @@ def check(  # noqa: PLR0913  # what may be set in the rulebook
     for grant in translate(review.object, namespace=review.namespace).grants:
         if grant.direction != "egress":
             continue
+        known: dict[Ports, tuple[PeerEntry, Level, str | None] | None] = {}
         for entry in grant.ports:
             if isinstance(entry, Unknown):
                 continue  # what cannot be read is `well-formed`'s to say
             opened = _ports(entry, numbers, cluster.site.network)
             if opened is None:
                 continue
-            worst = _worst(grant, opened[0], around, strict=strict, exempt=exempt)
+            if opened[0] not in known:
+                known[opened[0]] = _worst(grant, opened[0], around, strict=strict, exempt=exempt)
+            worst = known[opened[0]]
             if worst is not None:
                 yield _finding(review, entry, opened, worst)
 

@@ -7,13 +7,18 @@ Source: Kubernetes API reference; operations, fault table rows 5, 12, 17 and 18.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from rules.model import JSON, NETWORK_POLICY, PODS, Finding, Path, rule
-from rules.netpol.dialects.kubernetes import translate
+from rules.netpol.dialects.kubernetes import SMALL_ENOUGH, translate
 from rules.patch import lookup
 from rules.review import Cluster, Review
 from rules.shapes import faults, fits
 from rules.words import kind_of, quote
+
+Check = Literal["MALFORMED", "LIMIT"]
+
+MOST_FAULTS = 1000
 
 _METADATA = {"labels": {str: str}, "annotations": {str: str}}
 _CONTAINER = {"name": str, "image": str}
@@ -46,20 +51,23 @@ DENY = [
 
 @rule(kinds=(*PODS, NETWORK_POLICY), severity="high")
 def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
-    """Speaks as MALFORMED; LIMIT is said at the door, of what is too deep to be read at all."""
+    """Speaks as MALFORMED, and as LIMIT of what is too large; the door says that of too deep."""
     shape = SHAPES[review.kind]
     if not fits(review.object, shape):
-        for path, found, wanted in faults(review.object, shape):
+        for number, (path, found, wanted) in enumerate(faults(review.object, shape)):
+            if number == MOST_FAULTS:
+                yield _finding((), None, f"has more than {number} wrong types", check="LIMIT")
+                return
             shown = quote(found) if isinstance(found, str | int) else kind_of(found)
             yield _finding(path, found, f"is {shown}; it must be {wanted}")
     elif review.kind == NETWORK_POLICY.kind:
         for unknown in translate(review.object, namespace=review.namespace).unknowns:
             found = lookup(review.object, unknown.path)
-            yield _finding(unknown.path, found, f"is {unknown.found}; it must be {unknown.wanted}")
+            named: Check = "LIMIT" if unknown.wanted == SMALL_ENOUGH else "MALFORMED"
+            message = f"is {unknown.found}; it must be {unknown.wanted}"
+            yield _finding(unknown.path, found, message, check=named)
 
 
-def _finding(path: Path, found: JSON, message: str) -> Finding:
+def _finding(path: Path, found: JSON, message: str, *, check: Check = "MALFORMED") -> Finding:
     subject = "" if path else "the object "
-    return Finding(
-        check="MALFORMED", path=path, message=f"{subject}{message} [MALFORMED]", found=found
-    )
+    return Finding(check=check, path=path, message=f"{subject}{message} [{check}]", found=found)

@@ -31,6 +31,8 @@ from rules.netpol.sets import FIRST_PORT, LAST_PORT, PROTOCOLS, Addresses, Inval
 from rules.selectors import EVERYTHING, InvalidSelector, LabelSelector, Path, describe
 
 GROUP, KIND = "networking.k8s.io", "NetworkPolicy"
+MOST_ENTRIES = 20_000
+SMALL_ENOUGH = f"at most {MOST_ENTRIES}"
 _DIRECTIONS: dict[str, Direction] = {"Ingress": "ingress", "Egress": "egress"}
 _PEERS: dict[Direction, str] = {"ingress": "from", "egress": "to"}
 _Read = TypeVar("_Read")
@@ -42,7 +44,8 @@ def translate(node: Any, *, namespace: str = "default") -> Policy:
     """What a decoded NetworkPolicy means, in both directions.
 
     `namespace` is where it lies if it does not say so itself. The object may be malformed anywhere:
-    nothing is raised, and nothing is left out unsaid.
+    nothing is raised, and nothing is left out unsaid. A spec of more than `MOST_ENTRIES` values is
+    not read at all.
     """
     origin = _origin(node, namespace)
     faults = tuple(_head_faults(node))
@@ -108,8 +111,20 @@ def _head_faults(node: Any) -> Iterator[Unknown]:
         value = metadata.get(field)
         if value is not None and not isinstance(value, str):
             yield Unknown(("metadata", field), describe(value), "a string")
+    spec = _map(node, "spec")
+    size = _size(spec)
+    if size > MOST_ENTRIES:
+        yield Unknown(("spec",), f"of {size} values", SMALL_ENOUGH)
+        return
     known = ("podSelector", "policyTypes", "ingress", "egress")
-    yield from _strangers(_map(node, "spec"), known, ("spec",))
+    yield from _strangers(spec, known, ("spec",))
+
+
+def _size(node: Any) -> int:
+    """How many values it holds: what is too much to be judged while somebody waits."""
+    if isinstance(node, dict):
+        return len(node) + sum(map(_size, node.values()))
+    return len(node) + sum(map(_size, node)) if isinstance(node, list) else 0
 
 
 def _strangers(node: dict[Any, Any], known: tuple[str, ...], path: Path) -> Iterator[Unknown]:

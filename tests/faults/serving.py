@@ -12,17 +12,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
-from certs.keep import keep_files
 from prometheus_client.parser import text_string_to_metric_families
 
+from certs.keep import keep_files
+
 HOST = "127.0.0.1"
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PATIENCE = 20.0
 """Seconds that we wait for what must happen; it takes milliseconds."""
 JSON_MEDIA = {"Content-Type": "application/json"}
@@ -89,8 +91,9 @@ class Serving:
         ]
         self._readers[0].start()
         first = self.process.stdout.readline()
-        self.ready: Any = json.loads(first) if first else {}
-        assert self.ready, f"no ready line: {self.errors}"
+        if not first:
+            raise Silent(f"it ended with {self.process.wait(PATIENCE)} and said: {self.errors}")
+        self.ready: Any = json.loads(first)
         self.port: int = self.ready["port"]
         self.probe_port: int = self.ready["probe_port"]
         self._readers[1].start()
@@ -132,7 +135,15 @@ class Serving:
 
     def connect_plain(self) -> socket.socket:
         """A TCP connection to the TLS port."""
-        return socket.create_connection((HOST, self.port), timeout=PATIENCE)
+        plain = socket.create_connection((HOST, self.port), timeout=PATIENCE)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return plain
+
+    def talk(self, *parts: bytes) -> list[Answer]:
+        """The answers to what is sent on one connection, until the server closes it."""
+        with self.connect() as connection:
+            send_all(connection, *parts)
+            return list(read_answers(connection))
 
     def client(self) -> http.client.HTTPSConnection:
         """An HTTP client that keeps its connection."""
@@ -181,6 +192,10 @@ class Serving:
             if sample.name == f"sallyport_{name}" and labels.items() <= sample.labels.items()
         )
 
+    def counts(self, expected: float, name: str, **labels: str) -> None:
+        """Wait until a metric says this: answers are counted a moment later."""
+        wait_for(lambda: self.metric(name, **labels) == expected, f"{name} {labels} is {expected}")
+
     def line(self, uid: str) -> Any:
         """The line of the decision log about a review, once it is written."""
         return wait_for(
@@ -196,6 +211,57 @@ class Serving:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.log.append(json.loads(line))
+
+
+def request(
+    body: bytes, *lines: str, path: str = "/validate", version: str = "1.1", length: int | None = None
+) -> bytes:
+    """A request as bytes; `lines` are further lines of its head, `length` a lie about the body."""
+    head = [
+        f"POST {path} HTTP/{version}",
+        "Host: sallyport",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body) if length is None else length}",
+        *lines,
+    ]
+    return "\r\n".join([*head, "\r\n"]).encode() + body
+
+
+def chunked(body: bytes, size: int = 100) -> bytes:
+    """A request in chunks of this size."""
+    head = request(b"", "Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
+    return head + in_chunks(body, size) + b"0\r\n\r\n"
+
+
+def in_chunks(body: bytes, size: int) -> bytes:
+    """The chunks of a body, without the last."""
+    cut = (body[start : start + size] for start in range(0, len(body), size))
+    return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in cut)
+
+
+def send_all(connection: ssl.SSLSocket, *parts: bytes) -> None:
+    """Send, as far as the peer takes it: it may refuse and close before it has heard all."""
+    with suppress(OSError):
+        for part in parts:
+            connection.sendall(part)
+
+
+def read_answers(connection: ssl.SSLSocket) -> Iterator[Answer]:
+    """Every answer until the server closes."""
+    with connection.makefile("rb") as stream, suppress(ConnectionError):
+        while (answer := read_answer(stream)) is not None:
+            yield answer
+
+
+def read_answer(stream: BinaryIO) -> Answer | None:
+    """The next answer; None where the server closed instead."""
+    status = stream.readline().split()
+    if not status:
+        return None
+    headers = http.client.parse_headers(stream)
+    length = int(headers.get("content-length", "0"))
+    named = {name.lower(): value for name, value in headers.items()}
+    return Answer(int(status[1]), named, stream.read(length))
 
 
 def command(keys: Path, *flags: str | Path) -> list[str]:

@@ -1,0 +1,104 @@
+"""`python -m tests.bench`: measure, say it on stdout, and write docs/performance.md.
+
+Exit code: 0 all targets met, 1 one was missed, 2 it could not be measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.bench import connections, direct, lasting, machine, page, samples, targets, through
+from tests.bench.bench import QUICK, Bench, Pace
+from tests.bench.page import Measured
+from tests.bench.servers import ROOT, Silent
+from tests.control_plane.binaries import Unavailable
+
+PAGE = ROOT / "docs" / "performance.md"
+
+
+def main() -> int:
+    """Do what the command line asks for."""
+    asked = _arguments()
+    chosen = _choose(asked.only)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="sallyport-bench-") as folder:
+        try:
+            bench = Bench.of(Path(folder), QUICK if asked.quick else Pace())
+            measured = _measure(bench, chosen, quick=asked.quick)
+        except (machine.Wrong, Silent, Unavailable) as fault:
+            sys.stderr.write(f"bench: {fault}\n")
+            return 2
+    if asked.only:
+        wanted = asked.only.upper().split(",")
+        measured.figures = [one for one in measured.figures if one.target in wanted]
+    sys.stdout.write(page.tables(measured))
+    for name in bench.guard.noisy:
+        sys.stdout.write(f"not quiet, although repeated: {name}\n")
+    if not (asked.quick or asked.only):
+        facts = _facts(bench, time.monotonic() - started)
+        text = page.page(measured, asked.date, facts, bench.guard.noisy)
+        PAGE.write_text(text, encoding="utf-8")
+    return 1 if any(one.verdict == "missed" for one in measured.figures) else 0
+
+
+def _measure(bench: Bench, chosen: set[str], *, quick: bool) -> Measured:
+    found = Measured()
+    if "direct" in chosen:
+        found.results = direct.measure(bench, direct.QUICK if quick else direct.CASES)
+        found.figures += targets.direct(found.results)
+    if "open loop" in chosen:
+        found.open_loop = direct.open_loop(bench)
+        found.figures += targets.open_loop(found.open_loop)
+    if "memory" in chosen:
+        found.figures += targets.memory(lasting.memory(bench))
+    if "start" in chosen:
+        found.figures += targets.start(lasting.starts(bench))
+    if "connections" in chosen:
+        found.new = connections.fresh(bench)
+        found.figures += targets.connections(connections.rested(bench), found.new)
+    if "through" in chosen:
+        found.rounds = through.measure(bench)
+        found.figures += targets.through(found.rounds)
+    found.figures.sort(key=lambda one: int(one.target[1:]))
+    return found
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="CPU alone, in a minute")
+    parser.add_argument("--only", metavar="T,...", help="targets, as t1,t8; the page stays")
+    today = datetime.now(UTC).date().isoformat()
+    parser.add_argument("--date", default=today, help="the date on the page (today)")
+    asked = parser.parse_args()
+    if asked.quick:
+        asked.only = asked.only or "t1,t2,t11"
+    return asked
+
+
+def _choose(only: str | None) -> set[str]:
+    """The measurements that give these targets."""
+    if not only:
+        return set(targets.MEASUREMENTS)
+    wanted = set(only.upper().split(","))
+    return {name for name, given in targets.MEASUREMENTS.items() if wanted & set(given)}
+
+
+def _facts(bench: Bench, seconds: float) -> dict[str, object]:
+    reviews = samples.reviews()
+    return {
+        "rounds": bench.pace.rounds,
+        "slice": bench.pace.slice,
+        "pod": len(reviews["pod"]),
+        "deployment": len(reviews["deployment"]),
+        "limit": machine.LIMIT,
+        "minutes": round(seconds / 60),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

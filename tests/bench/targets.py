@@ -1,0 +1,143 @@
+"""The targets, as limits on figures, and which measurement gives which figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from tests.bench.connections import NewConnection
+from tests.bench.direct import DEPLOYMENT, MUTATE, POD, RATE, OpenLoop, Result
+from tests.bench.lasting import CONNECTIONS, REVIEWS, Memory, Start
+from tests.bench.load import Report
+from tests.bench.through import CLIENTS, PAIRS, Pair, Round
+
+MEASUREMENTS = {
+    "direct": ("T1", "T2", "T5", "T6", "T11"),
+    "open loop": ("T6",),
+    "memory": ("T7",),
+    "start": ("T8",),
+    "connections": ("T9",),
+    "through": ("T4", "T10"),
+}
+"""What must be run for a target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure of one or more rounds, and its limit where a target sets one."""
+
+    target: str
+    what: str
+    values: Sequence[float]
+    unit: str = ""
+    most: float | None = None
+    least: float | None = None
+
+    @property
+    def value(self) -> float:
+        """The median of the rounds."""
+        return median(self.values)
+
+    @property
+    def verdict(self) -> str:
+        """`met`, `missed`, or nothing where there is no limit."""
+        if self.most is None and self.least is None:
+            return ""
+        above = self.most is not None and self.value > self.most
+        below = self.least is not None and self.value < self.least
+        return "missed" if above or below else "met"
+
+    @property
+    def limit(self) -> str:
+        """The limit in words."""
+        if self.most is not None:
+            return f"at most {self.most:g}{self.unit}"
+        return f"at least {self.least:g}{self.unit}" if self.least is not None else ""
+
+
+def direct(results: Iterable[Result]) -> list[Figure]:
+    """CPU, speed and waits of the webhook alone."""
+    by_case = {result.case: result for result in results}
+    pod, deployment, mutate = (by_case[case] for case in (POD, DEPLOYMENT, MUTATE))
+    worst = max((r for r in by_case.values() if r is not mutate), key=lambda r: median(r.costs))
+    return [
+        Figure("T1", "CPU a pod review", pod.costs, "x floor", most=2.0),
+        Figure("T1", "CPU a Deployment update", deployment.costs, "x floor", most=2.5),
+        Figure("T2", "pod reviews a second", pod.speeds, "x floor", least=0.45),
+        Figure("T2", "Deployment updates a second", deployment.speeds, "x floor"),
+        Figure("T5", f"CPU, the dearest: {worst.case}", worst.costs, "x floor", most=3.0),
+        Figure("T6", f"p99, {pod.case}", _waits(pod), " ms", most=1.0),
+        Figure("T6", f"p99, {deployment.case}", _waits(deployment), " ms", most=3.5),
+        Figure("T11", "CPU a pod that is filled in", mutate.costs, "x floor", most=4.0),
+    ]
+
+
+def open_loop(found: OpenLoop) -> list[Figure]:
+    """Waits at a fixed rate."""
+    what = f"{RATE} pod reviews a second"
+    plain = [report.p99 / 1000 for report in found.ours]
+    changing = [report.p999 / 1000 for report in found.reloading]
+    return [
+        Figure("T6", f"p99, {what}", plain, " ms", most=2.5),
+        Figure("T6", f"p99.9, {what}, new rulebook each second", changing, " ms", most=10.0),
+    ]
+
+
+def memory(found: Memory) -> list[Figure]:
+    """Resident memory."""
+    return [
+        Figure("T7", "resident, idle", [found.idle], " MiB", most=70),
+        Figure("T7", f"resident after {REVIEWS:,} reviews", [found.after], " MiB", most=110),
+        Figure("T7", f"resident at {CONNECTIONS} connections", [found.connected], " MiB", most=110),
+    ]
+
+
+def start(found: Iterable[Start]) -> list[Figure]:
+    """Cold start."""
+    starts = list(found)
+    return [
+        Figure("T8", "start to listening", [one.line for one in starts], " s"),
+        Figure("T8", "start to ready", [one.ready for one in starts], " s", most=0.6),
+    ]
+
+
+def connections(rested: Iterable[tuple[str, Report]], new: Iterable[NewConnection]) -> list[Figure]:
+    """Idle and new connections."""
+    ratios = [one.ours / one.kept for one in new]
+    errors = [
+        Figure("T9", f"errors, {report.reused} calls after {pause}", [report.errors], most=0)
+        for pause, report in rested
+    ]
+    return [*errors, Figure("T9", "CPU a review on a new connection", ratios, "x floor", most=13)]
+
+
+def through(rounds: Sequence[Round]) -> list[Figure]:
+    """Creations through the API server."""
+    found = []
+    for pair in PAIRS:
+        least = 0.9 if pair.mutates else 0.95
+        for clients in CLIENTS:
+            what = f"pods created a second, {pair.title}, {clients} clients"
+            speeds = [one.speed for one in chosen(rounds, pair, clients)]
+            found.append(Figure("T4", what, speeds, "x floor", least=least))
+    alone = PAIRS[0]
+    for clients in CLIENTS:
+        what = f"mean wait that the API server sees, {clients} clients"
+        waits = [one.wait for one in chosen(rounds, alone, clients)]
+        found.append(Figure("T4", what, waits, "x floor", most=None if clients == 8 else 1.5))
+    for clients in CLIENTS[:2]:
+        what = f"calls within the API server's first bucket, 5 ms, {clients} clients"
+        shares = [one.ours.times.share_fast for one in chosen(rounds, alone, clients)]
+        found.append(Figure("T10", what, [100 * share for share in shares], " %"))
+    return found
+
+
+def chosen(rounds: Iterable[Round], pair: Pair, clients: int) -> list[Round]:
+    """The rounds of one pair at one number of clients."""
+    return [one for one in rounds if one.pair is pair and one.clients == clients]
+
+
+def _waits(result: Result) -> list[float]:
+    """The p99 of ours in milliseconds, the median of each round's slices."""
+    return [median(one.seen.p99 for one in turn.ours) / 1000 for turn in result.rounds]

@@ -1,0 +1,1 @@
+"""The fault table: each row of operations 6 as a test that names it."""
