@@ -38,10 +38,14 @@ __all__ = ["CannotKeep", "Report", "keep_cluster", "keep_files"]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run has done, a line each, and from when on another run has something to do."""
+    """What a run has done, a line each, and from when on another run has something to do.
+
+    `absent` names the configurations that are not there yet, so that another run must follow.
+    """
 
     lines: tuple[str, ...]
     due: datetime
+    absent: tuple[str, ...] = ()
 
 
 def keep_files(directory: Path, names: Iterable[str], *, now: datetime) -> Report:
@@ -84,10 +88,10 @@ def keep_cluster(
         view = _look(store, wanted, clock, pace or Pace())
         step = rotate.decide(view.world)
         if isinstance(step, Rest):
-            missing = (found for found in view.configurations if found.version is None)
+            missing = [found for found in view.configurations if found.version is None]
             done += [f"{found.kind} {found.name}: absent, not written" for found in missing]
             done.append(f"nothing is due before {pem.stamp(step.until)}, {step.why}")
-            return Report(tuple(done), step.until)
+            return Report(tuple(done), step.until, tuple(found.name for found in missing))
         try:
             done.extend(_take(store, view, step))
         except Conflict as error:

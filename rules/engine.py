@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from rules.model import (
     JSON,
+    NAMESPACE,
     POD,
     Action,
     ActiveRule,
@@ -80,10 +81,11 @@ def select(rulebook: Rulebook, review: Review, cluster: Cluster) -> Chosen:
     if key not in rulebook.index or _keeps_house(review) or _shows_nothing(review):
         return NOBODY
     namespace = review.namespace
-    if not namespace:
-        return rulebook.choose(key, {}, trusted=False)
+    known = review.requester is not None
+    if not namespace or review.kind == NAMESPACE.kind:  # a Namespace is not in itself
+        return rulebook.choose(key, {}, trusted=False, known=known)
     labels = cluster.namespace(namespace).labels
-    return rulebook.choose(key, labels, trusted=cluster.trusts(namespace))
+    return rulebook.choose(key, labels, trusted=cluster.trusts(namespace), known=known)
 
 
 def open_case(review: Review) -> Case:

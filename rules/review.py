@@ -18,6 +18,7 @@ from rules.model import (
 )
 from rules.pods import labels_of, mapping
 from rules.site import TRUST_LABEL, Site
+from rules.words import printable
 
 READABLE = (NAMESPACE, RUNTIME_CLASS, MUTATING_WEBHOOKS)
 """The kinds that a Cluster holds."""
@@ -229,7 +230,7 @@ class Cluster:
             names = ", ".join(f"{name} ({handler})" for name, handler in STOCK_CLASSES.items())
             said.append(f"no RuntimeClass is given: those of AKS are assumed, {names}")
         if self.injectors is None:
-            known = ", ".join(sorted(self.revisions))
+            known = printable(", ".join(sorted(self.revisions)))
             said.append(f"no sidecar injector is given: mesh revisions {known} are assumed")
         return tuple(said)
 

@@ -75,14 +75,18 @@ class Rulebook:
                 index[key] = (*index.get(key, ()), configured)
         return cls(site, rules, revision, index)
 
-    def choose(self, key: Key, labels: Mapping[str, str], *, trusted: bool) -> Chosen:
-        """The rules for a review of this key in a namespace with these labels, trusted or not."""
+    def choose(self, key: Key, labels: Mapping[str, str], *, trusted: bool, known: bool) -> Chosen:
+        """The rules for a review of this key in a namespace with these labels, trusted or not.
+
+        Where it is not `known` who asks, rules that compare old with new do not speak.
+        """
         active = tuple(
             [
                 active
                 for configured in self.index.get(key, ())
                 if (active := configured.within(labels)).action != "off"
                 and not (trusted and active.rule.scope == "tenants")
+                and (known or not active.rule.transition)
             ]
         )
         chosen = self._chosen.get(active)

@@ -174,7 +174,8 @@ def certs(asked: argparse.Namespace) -> int:
     except (BadName, keep.CannotKeep) as error:
         return _fail(str(error))
     _say("\n".join(report.lines))
-    return 0
+    # Installed all at once, the Job may come before the configurations: it must come again.
+    return int(asked.validating in report.absent)
 
 
 def demo(asked: argparse.Namespace) -> int:

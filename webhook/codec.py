@@ -43,7 +43,7 @@ class TooDeep(Exception):
     """The body is nested deeper than any object of Kubernetes. `uid` is "" where none is found."""
 
     def __init__(self, uid: str) -> None:
-        super().__init__("nested deeper than 1024 levels")
+        super().__init__("nested deeper than 900 levels")
         self.uid = uid
 
 

@@ -87,6 +87,6 @@ def refuse_unread(review: Review, rulebook: Rulebook, cluster: Cluster) -> Decis
 _LIMIT = Finding(
     check="LIMIT",
     path=(),
-    message="the object is nested deeper than 1024 levels; no object of Kubernetes is [LIMIT]",
+    message="the object is nested deeper than 900 levels; no object of Kubernetes is [LIMIT]",
     why="what cannot be read cannot be judged, and what cannot be judged is not allowed",
 )

@@ -24,6 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from certs.keep import keep_files
 
 HOST = "127.0.0.1"
+PROGRAM = [sys.executable, "-m", "webhook"]
 ROOT = Path(__file__).parents[2]
 PATIENCE = 20.0
 """Seconds that we wait for what must happen; it takes milliseconds."""
@@ -147,9 +148,7 @@ class Serving:
 
     def client(self) -> http.client.HTTPSConnection:
         """An HTTP client that keeps its connection."""
-        return http.client.HTTPSConnection(
-            HOST, self.port, timeout=PATIENCE, context=self.context
-        )
+        return http.client.HTTPSConnection(HOST, self.port, timeout=PATIENCE, context=self.context)
 
     def send(
         self,
@@ -214,7 +213,11 @@ class Serving:
 
 
 def request(
-    body: bytes, *lines: str, path: str = "/validate", version: str = "1.1", length: int | None = None
+    body: bytes,
+    *lines: str,
+    path: str = "/validate",
+    version: str = "1.1",
+    length: int | None = None,
 ) -> bytes:
     """A request as bytes; `lines` are further lines of its head, `length` a lie about the body."""
     head = [
@@ -267,15 +270,13 @@ def read_answer(stream: BinaryIO) -> Answer | None:
 def command(keys: Path, *flags: str | Path) -> list[str]:
     """The command line of a server on free ports."""
     return [
-        *(sys.executable, "-m", "webhook", "serve", "--host", HOST, "--port", "0"),
+        *(*PROGRAM, "serve", "--host", HOST, "--port", "0"),
         *("--probe-port", "0", "--tls-cert", str(keys / "tls.crt")),
         *("--tls-key", str(keys / "tls.key"), *map(str, flags)),
     ]
 
 
-def start(
-    *words: str, environment: Mapping[str, str] | None = None
-) -> subprocess.Popen[bytes]:
+def start(*words: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
     """A process with pipes for what it says, free of our own environment's settings."""
     own = {key: value for key, value in os.environ.items() if not key.startswith("SALLYPORT_")}
     return subprocess.Popen(

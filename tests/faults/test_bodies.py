@@ -14,6 +14,7 @@ from tests.reviews import (
     ask,
     ask_deployment,
     ask_policy,
+    ask_update,
     bare_pod,
     causes,
     deployment,
@@ -79,7 +80,11 @@ def test_row_05_an_object_nested_too_deeply_is_denied_as_limit(
 def test_row_05_nesting_without_a_uid_near_the_start_is_refused(server: Serving) -> None:
     nested = b'{"a": ' + b"[" * 100_000 + b"]" * 100_000
     assert server.send(nested + b"}").status == 400
-    late = put(GOOD, b'"apiVersion": "admission', b'"x": ' + b'"%b", ' % (b"y" * 600) + b'"apiVersion": "admission')
+    late = put(
+        GOOD,
+        b'"apiVersion": "admission',
+        b'"x": ' + b'"%b", ' % (b"y" * 600) + b'"apiVersion": "admission',
+    )
     assert server.send(put(late, IMAGE, b'"image": ' + b"[" * 9999 + b"]" * 9999)).status == 400
     assert server.send(GOOD).response["allowed"], "the worker survives"
 
@@ -128,7 +133,9 @@ def test_row_09_of_duplicate_keys_the_last_counts(server: Serving) -> None:
     spec = json.dumps(wrong_pod()["spec"]).encode()
     twice = put(GOOD, b'"spec": {', b'"spec": ' + spec + b', "spec": {')
     assert server.send(twice).response["allowed"]
-    whole = put(GOOD, b'"object": {', b'"object": ' + json.dumps(wrong_pod()).encode() + b', "object": {')
+    whole = put(
+        GOOD, b'"object": {', b'"object": ' + json.dumps(wrong_pod()).encode() + b', "object": {'
+    )
     assert server.send(whole).response["allowed"]
 
 
@@ -142,9 +149,7 @@ def test_row_09_of_duplicate_keys_the_last_counts(server: Serving) -> None:
         ("kind", "admissionreview"),
     ],
 )
-def test_row_10_another_kind_or_version_is_refused(
-    server: Serving, field: str, value: str
-) -> None:
+def test_row_10_another_kind_or_version_is_refused(server: Serving, field: str, value: str) -> None:
     assert refuses(server, written(ask(pod()) | {field: value}), "kind")
 
 
@@ -280,8 +285,15 @@ LONG = "a" * 100_000
         ask(wrong_pod(labels={LONG: LONG, "istio.io/rev": LONG})),
         ask(pod({"hostNetwork": LONG})),
         ask_policy(LONG),
-        ask(policy(443) | {"spec": {"egress": [{"to": [{"ipBlock": {"cidr": LONG}}]}]}}, NETWORK_POLICY),
-        ask(policy(443) | {"spec": {"egress": [{"to": [{"podSelector": {"matchLabels": {LONG: LONG}}}]}]}}, NETWORK_POLICY),
+        ask(
+            policy(443) | {"spec": {"egress": [{"to": [{"ipBlock": {"cidr": LONG}}]}]}},
+            NETWORK_POLICY,
+        ),
+        ask(
+            policy(443)
+            | {"spec": {"egress": [{"to": [{"podSelector": {"matchLabels": {LONG: LONG}}}]}]}},
+            NETWORK_POLICY,
+        ),
         ask(wrong_pod(), userInfo={"username": LONG, "groups": [LONG]}),
     ],
 )
@@ -355,7 +367,9 @@ def test_row_25_a_converted_object_is_judged_and_what_was_asked_for_is_logged(
     assert line["request_kind"] == "extensions/v1beta1/Deployment"
 
 
-@pytest.mark.parametrize("forged", ["\n", '"}\n{"allowed": true, "ts": "', "\x1b[2J", "\x9b2J", " ", "‮"])
+@pytest.mark.parametrize(
+    "forged", ["\n", '"}\n{"allowed": true, "ts": "', "\x1b[2J", "\x9b2J", " ", "‮"]
+)
 def test_row_53_nobody_forges_a_line_of_the_log(server: Serving, forged: str) -> None:
     uid = f"row-53-{forged.encode().hex()}"
     review = ask(
@@ -423,3 +437,15 @@ def test_two_questions_on_one_connection_are_two_lines(server: Serving) -> None:
         client.getresponse().read()
     client.close()
     assert [server.line(uid)["decision_id"] for uid in ("first", "second")] == ["first", "second"]
+
+
+@pytest.mark.parametrize("depth", [400, 500, 700, 980, 985, 990, 1000, 1023, 1024, 1025])
+def test_row_05_no_depth_in_between_is_undecided(server: Serving, depth: int) -> None:
+    value = policy(80)
+    value["spec"]["egress"][0]["deep"] = "DEEP"
+    more = policy(80, 8000)
+    more["spec"]["egress"][0]["deep"] = "DEEP"
+    for review in (ask(value, NETWORK_POLICY), ask_update(more, value, NETWORK_POLICY)):
+        body = written(review).replace(b'"DEEP"', b"[" * depth + b"]" * depth)
+        assert server.send(body).response["allowed"] is False
+        assert "patch" not in server.send(body, "/mutate").response

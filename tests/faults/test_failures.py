@@ -46,9 +46,10 @@ def test_row_44_a_rule_that_fails_denies_and_the_others_still_speak(
     assert causes(response) == [("faulty", ""), ("sound", "spec")]
     message = response["status"]["message"]
     assert message.startswith(f"[faulty] internal policy error [{UID[:8]}]: ")
-    assert doors.count(
-        "rule_results_total", {"rule": "faulty", "effect": "error", "dry_run": "false"}
-    ) == 1
+    assert (
+        doors.count("rule_results_total", {"rule": "faulty", "effect": "error", "dry_run": "false"})
+        == 1
+    )
     found = doors.lines()[0]["findings"][0]
     assert (found["rule"], found["check"], found["error"]) == ("faulty", "ERROR", True)
     (record,) = caplog.records

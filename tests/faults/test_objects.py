@@ -364,7 +364,9 @@ def test_row_30_an_item_that_only_moved_is_excused_and_one_that_grew_is_not(
 
 def test_row_30_a_template_is_excused_as_it_is_stored(server: Serving) -> None:
     bad = deployment(wrong_pod())
-    response = server.ask(ask_update(bad | {"spec": bad["spec"] | {"replicas": 5}}, bad, DEPLOYMENT))
+    response = server.ask(
+        ask_update(bad | {"spec": bad["spec"] | {"replicas": 5}}, bad, DEPLOYMENT)
+    )
     assert response["allowed"]
     assert len(response["warnings"]) == 1
     changed = server.ask(ask_update(bad, deployment(pod()), DEPLOYMENT))
@@ -540,9 +542,7 @@ def _few_cpus(review: Review, _: Cluster) -> Iterator[Finding]:
         ("1" + "0" * 100_000, False),
     ],
 )
-def test_row_41_quantities_are_read_as_kubernetes_reads_them(
-    stated: Any, *, allowed: bool
-) -> None:
+def test_row_41_quantities_are_read_as_kubernetes_reads_them(stated: Any, *, allowed: bool) -> None:
     value = pod({"containers": [HARMLESS | {"resources": {"limits": {"cpu": stated}}}]})
     doors = Doors(made_up(_few_cpus))
     assert doors.ask(ask(value))["allowed"] is allowed

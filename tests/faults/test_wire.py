@@ -124,9 +124,7 @@ def test_row_49_plain_http_on_the_tls_port_is_closed(server: Serving) -> None:
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
-def test_row_49_an_old_tls_is_refused(
-    server: Serving, keys: Path, version: ssl.TLSVersion
-) -> None:
+def test_row_49_an_old_tls_is_refused(server: Serving, keys: Path, version: ssl.TLSVersion) -> None:
     context = trusting(keys / "ca.crt")
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = context.maximum_version = version
