@@ -121,7 +121,9 @@ def test_row_37_a_message_of_100_kb_is_cut() -> None:
     assert said[0].endswith("...")
 
 
-@pytest.mark.parametrize("nasty", ["\n", "\r\n", "\x1b[31m", "\t", "\x00", "é", "😀", "‮", "\x9b"])
+@pytest.mark.parametrize(
+    "nasty", ["\n", "\r\n", "\x1b[31m", "\t", "\x00", "é", "😀", "\u202e", "\x9b"]
+)
 def test_row_37_what_would_spoil_a_warning_is_replaced(nasty: str) -> None:
     found = finding(
         effect="warn",

@@ -1,4 +1,4 @@
-"""`sallyport serve` as a process of its own, and a client that speaks to it as the API server does."""
+"""`sallyport serve` as a process of its own, and a client that speaks as the API server does."""
 
 from __future__ import annotations
 

@@ -536,7 +536,7 @@ def _few_cpus(review: Review, _: Cluster) -> Iterator[Finding]:
         ("", False),
         (True, False),
         ([], False),
-        ("١", False),
+        ("\u0661", False),
         ("4\n", False),
         ("NaN", False),
         ("1" + "0" * 100_000, False),

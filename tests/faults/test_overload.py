@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
+import io
 import signal
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from tests.faults.serving import (
+    HOST,
     JSON_MEDIA,
     PATIENCE,
     Answer,
@@ -108,17 +111,17 @@ def _is_refused(server: Serving) -> bool:
 
 
 def test_row_48_a_burst_is_answered_or_told_to_come_again(crowded: Serving) -> None:
-    def burst(_: int) -> list[Answer]:
-        with crowded.connect() as connection:
-            sender = threading.Thread(target=connection.sendall, args=(request(GOOD) * 250,))
-            sender.start()
-            with connection.makefile("rb") as stream:
-                found = [read_answer(stream) for _ in range(250)]
-            sender.join()
-        return [answer for answer in found if answer is not None]
+    async def burst() -> list[Answer]:  # no threads: none may send while another receives
+        reader, writer = await asyncio.open_connection(HOST, crowded.port, ssl=crowded.context)
+        writer.write(request(GOOD) * 249 + request(GOOD, "Connection: close"))
+        received = io.BytesIO(await reader.read())
+        writer.close()
+        return list(iter(lambda: read_answer(received), None))
 
-    with ThreadPoolExecutor(8) as pool:
-        answers = [answer for found in pool.map(burst, range(8)) for answer in found]
+    async def bursts() -> list[list[Answer]]:
+        return await asyncio.gather(*(burst() for _ in range(8)))
+
+    answers = list(chain.from_iterable(asyncio.run(bursts())))
     assert len(answers) == 2000
     for answer in answers:
         if answer.status == 503:
@@ -145,6 +148,7 @@ class Load:
             thread.start()
 
     def stop(self) -> None:
+        """Ask no more."""
         self._over.set()
         for thread in self._threads:
             thread.join(PATIENCE)
@@ -197,13 +201,12 @@ def test_row_58_a_request_that_arrives_while_it_ends_is_answered(keys: Path, vie
 
 def test_row_58_nobody_holds_up_the_end(keys: Path, view: Path) -> None:
     environment = {"SALLYPORT_DRAIN_SECONDS": "60"}
-    with Serving(keys, "--cluster", view, environment=environment) as server:
-        with server.connect():
-            server.signal(signal.SIGTERM)
-            wait_for(lambda: server.probe("/readyz")[0] == 503, "it drains")
-            assert server.ask(ask(pod()))["allowed"], "which may last"
-            server.signal(signal.SIGTERM)
-            assert server.end() == 0, "but not when it is told again"
+    with Serving(keys, "--cluster", view, environment=environment) as server, server.connect():
+        server.signal(signal.SIGTERM)
+        wait_for(lambda: server.probe("/readyz")[0] == 503, "it drains")
+        assert server.ask(ask(pod()))["allowed"], "which may last"
+        server.signal(signal.SIGTERM)
+        assert server.end() == 0, "but not when it is told again"
 
 
 def test_row_58_a_process_that_is_killed_leaves_its_port(keys: Path, view: Path) -> None:

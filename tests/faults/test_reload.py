@@ -335,8 +335,9 @@ def refuse(event, arguments):
         os.write(2, f"writes: {event} {arguments}\\n".encode())
         os._exit(99)
 
-WRITING = {"open", "os.mkdir", "os.rename", "os.remove", "os.symlink", "os.link", "tempfile.mkstemp",
-           "tempfile.mkdtemp", "os.truncate", "os.utime", "os.chmod", "shutil.copyfile"}
+WRITING = {"open", "os.mkdir", "os.rename", "os.remove", "os.symlink", "os.link",
+           "tempfile.mkstemp", "tempfile.mkdtemp", "os.truncate", "os.utime",
+           "os.chmod", "shutil.copyfile"}
 sys.addaudithook(lambda event, arguments: event in WRITING and refuse(event, arguments))
 sys.argv = ["sallyport", *sys.argv[1:]]
 runpy.run_module("webhook", run_name="__main__")
