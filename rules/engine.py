@@ -10,7 +10,8 @@ import json
 import logging
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from rules.model import (
     JSON,
@@ -28,7 +29,7 @@ from rules.model import (
 )
 from rules.patch import Inapplicable, apply, compose, is_open, lookup, prefix
 from rules.pods import TEMPLATES, lift
-from rules.review import Cluster, Lazy, Review
+from rules.review import NOTHING, Cluster, Lazy, Review
 from rules.rulebook import Chosen, Rulebook
 from rules.words import printable
 
@@ -66,8 +67,7 @@ def never() -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """A review as rules see it: a template lifted into the pod it would become, at `root`."""
 
     review: Review
@@ -98,18 +98,15 @@ def open_case(review: Review) -> Case:
         created = review.operation == "CREATE" and not review.subresource
         return Case(review, (), created and "raw" in review.phases)
     pod, root = lift(review.object, template, review.namespace)
-    lifted = Review(
+    lifted = review._replace(
         operation="CREATE",
         group=POD.group,
         resource=POD.resource,
         kind=POD.kind,
-        uid=review.uid,
-        namespace=review.namespace,
-        name=review.name,
-        requester=review.requester,
-        dry_run=review.dry_run,
+        written="",
         phases=("raw", "final"),
         new=Lazy.of(pod),
+        former=NOTHING,
     )
     return Case(lifted, root, mendable=True)
 
@@ -176,7 +173,7 @@ def mend(
     stubborn = {f.rule for f in cured if (f.rule, f.check, f.path) in spoken}
     if stubborn:
         return _mend_without(stubborn, rules, case, cluster, late)
-    return replace(case, review=review), again, patch
+    return case._replace(review=review), again, patch
 
 
 def _apply(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from rules.model import (
     JSON,
@@ -72,8 +72,7 @@ class Requester:
     groups: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Review:
+class Review(NamedTuple):  # made for each request: in a fifth of the time of a frozen dataclass
     """One question, may this operation on this object happen, and who asks it.
 
     `group`, `resource` and `subresource` are those that the webhook was registered for; `kind` is
@@ -95,8 +94,8 @@ class Review:
     requester: Requester | None = None
     dry_run: bool = False
     phases: tuple[Phase, ...] = ("final",)
-    new: Lazy[JSON] = field(default=NOTHING)
-    former: Lazy[JSON] = field(default=NOTHING)
+    new: Lazy[JSON] = NOTHING
+    former: Lazy[JSON] = NOTHING
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -115,7 +114,7 @@ class Review:
 
     def showing(self, value: JSON) -> Review:
         """The same question about another object."""
-        return replace(self, new=Lazy.of(value))
+        return self._replace(new=Lazy.of(value))
 
 
 @dataclass(frozen=True, slots=True)

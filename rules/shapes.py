@@ -1,17 +1,52 @@
 """The shape that an object must have where rules read it: types, not values.
 
 A shape is written as the object looks: a map of fields, a list of one shape, `{str: str}` for maps
-with free keys, or the type of a leaf. What a shape does not name may be anything.
+with free keys, or the type of a leaf; `dict` is a map that is read whole, and `object` is anything.
+What a shape does not name may be anything, too: no rule reads it, and the server does not even
+decode it. A rule that needs another field adds it to `SHAPES`; a test tells who forgot.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from rules.model import JSON, Path
+from rules.model import JSON, NETWORK_POLICY, POD, WORKLOADS, Kind, Path
+from rules.pods import CONTAINER_LISTS, TEMPLATES
 
 Shape = Any
+
+_METADATA = {
+    "name": str,
+    "generateName": str,
+    "namespace": str,
+    "labels": {str: str},
+    "annotations": {str: str},
+}
+_CONTAINER = {"name": str, "image": str}
+_POD = {
+    "metadata": _METADATA,
+    "spec": {
+        "hostNetwork": bool,
+        "runtimeClassName": object,
+        **{containers: [_CONTAINER] for containers in CONTAINER_LISTS},
+    },
+}
+
+
+def _workload(kind: Kind) -> Shape:
+    shape: Shape = _POD
+    for step in reversed(TEMPLATES[kind.group, kind.kind]):
+        shape = {step: shape}
+    return {"metadata": _METADATA, **shape}
+
+
+SHAPES: Mapping[str, Shape] = {
+    POD.kind: _POD,
+    **{kind.kind: _workload(kind) for kind in WORKLOADS},
+    NETWORK_POLICY.kind: {"metadata": _METADATA, "spec": dict},
+}
+"""What rules read of an object, by its kind."""
 
 WORDS = {dict: "a map", list: "a list", str: "a string", bool: "true or false", int: "an integer"}
 
@@ -42,7 +77,7 @@ def fits(value: JSON, shape: Shape) -> bool:  # noqa: PLR0911  # a case each
         return True
     if isinstance(shape, list):
         return isinstance(value, list) and all(fits(item, shape[0]) for item in value)
-    return type(value) is shape
+    return shape is object or type(value) is shape
 
 
 def faults(value: JSON, shape: Shape, path: Path = ()) -> Iterator[Fault]:
@@ -63,7 +98,7 @@ def faults(value: JSON, shape: Shape, path: Path = ()) -> Iterator[Fault]:
         else:
             for index, item in enumerate(value):
                 yield from faults(item, shape[0], (*path, index))
-    elif type(value) is not shape:  # bool is an int to isinstance, and 1 is no boolean
+    elif shape is not object and type(value) is not shape:  # to isinstance a bool is an int
         yield Fault(path, value, WORDS[shape])
 
 

@@ -18,9 +18,11 @@ from rules.model import (
     Phase,
     Rule,
 )
-from rules.review import Cluster, Lazy, Requester, Review
+from rules.review import Cluster, Review
 from rules.rulebook import Configured, Rulebook
 from rules.site import Site
+from tests.reviews import ask, written
+from webhook.codec import decode
 
 RULES = discover()
 KINDS: Mapping[str, Kind] = {kind.kind: kind for rule in RULES for kind in (*rule.kinds, *PODS)}
@@ -43,24 +45,20 @@ class Example:
     phase: Phase = "raw"
 
     def review(self) -> Review:
-        """The question that the example stands for."""
+        """The question that the example stands for, as it comes from the wire."""
         kind = KINDS[(self.object or self.old)["kind"]]
-        return Review(
+        asked = ask(
+            self.object,
+            kind,
             operation=self.operation,
-            group=kind.group,
-            resource=kind.resource,
-            kind=kind.kind,
-            uid="0123abcd-0000-0000-0000-000000000000",
-            subresource=self.subresource,
+            old=self.old,
+            subResource=self.subresource,
             namespace="default" if kind.namespaced else "",
             name="example",
-            requester=Requester(
-                self.user.get("username", "developer"), frozenset(self.user.get("groups", ()))
-            ),
-            phases=("raw", "final") if self.phase == "raw" else ("final",),
-            new=Lazy.of(self.object),
-            former=Lazy.of(self.old),
+            userInfo={"username": "developer", **self.user},
         )
+        phases: tuple[Phase, ...] = ("raw", "final") if self.phase == "raw" else ("final",)
+        return decode(written(asked), phases=phases)
 
     def view(self) -> Cluster:
         """What else exists."""

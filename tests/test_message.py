@@ -179,7 +179,7 @@ def test_row_38_annotations_have_keys_and_values_that_the_api_server_keeps(
     uid: str, names: list[str]
 ) -> None:
     found = [finding(rule=name, effect=effect) for name in names for effect in EFFECTS]
-    for key, value in annotate(replace(REVIEW, uid=uid), decision(*found)).items():
+    for key, value in annotate(REVIEW._replace(uid=uid), decision(*found)).items():
         assert QUALIFIED.fullmatch(key)
         assert len(value) <= 1024
         assert value.isascii()
@@ -217,5 +217,5 @@ def test_what_was_stored_before_says_so() -> None:
 def test_row_16_the_object_is_named_as_its_author_knows_it(
     name: str, metadata: JSON, shown: str
 ) -> None:
-    review = replace(REVIEW, name=name, new=Lazy.of({"metadata": metadata}))
+    review = REVIEW._replace(name=name, new=Lazy.of({"metadata": metadata}))
     assert f"\n  in    {shown}\n" in explain(review, decision(finding()))

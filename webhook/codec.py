@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Annotated, Any, TypedDict
 
@@ -19,6 +20,7 @@ from msgspec import Meta, Raw, Struct
 from rules.model import JSON, NETWORK_POLICY, PODS, Decision, OperationName, Phase
 from rules.patch import encode as encode_patch
 from rules.review import Lazy, Requester, Review
+from rules.shapes import SHAPES, Shape
 from webhook.message import annotate, causes, explain, warn
 
 API_VERSION = "admission.k8s.io/v1"
@@ -93,42 +95,23 @@ class _AdmissionReview(_Head):
     request: _Request
 
 
-class _Metadata(TypedDict, total=False):
-    """ObjectMeta, whole but for managedFields: those are often half of an object."""
+def _type_of(shape: Shape) -> Any:
+    """The type that msgspec decodes a shape as; what the shape does not name is skipped."""
+    if isinstance(shape, list):
+        return list[_type_of(shape[0])] | None  # type: ignore[misc]  # types made while running
+    if not isinstance(shape, dict):
+        return Any if shape is object else shape | None
+    if str in shape:
+        return dict[str, shape[str] | None] | None
+    fields = {key: _type_of(inner) for key, inner in shape.items()}
+    return TypedDict("Fields", fields, total=False) | None  # type: ignore[operator]
 
-    name: Any
-    generateName: Any
-    namespace: Any
-    selfLink: Any
-    uid: Any
-    resourceVersion: Any
-    generation: Any
-    creationTimestamp: Any
-    deletionTimestamp: Any
-    deletionGracePeriodSeconds: Any
-    labels: Any
-    annotations: Any
-    ownerReferences: Any
-    finalizers: Any
-
-
-class _Plain(TypedDict, total=False):
-    """An object of a kind with a spec and a status, without that: its author does not write it.
-
-    Requests for the subresource status are decoded whole.
-    """
-
-    apiVersion: Any
-    kind: Any
-    metadata: _Metadata
-    spec: Any
-
-
-PLAIN = frozenset((kind.group, kind.resource) for kind in (*PODS, NETWORK_POLICY))
 
 _decode = msgspec.json.Decoder(_AdmissionReview).decode
-_decode_plain = msgspec.json.Decoder(_Plain).decode
-_split = msgspec.json.Decoder(dict[str, Raw]).decode
+_READERS = {
+    (kind.group, kind.resource): msgspec.json.Decoder(_type_of(SHAPES[kind.kind])).decode
+    for kind in (*PODS, NETWORK_POLICY)
+}
 
 
 def decode(body: bytes, *, phases: tuple[Phase, ...] = ("final",)) -> Review:
@@ -150,13 +133,14 @@ def decode(body: bytes, *, phases: tuple[Phase, ...] = ("final",)) -> Review:
         raise _bad(error) from error
     _check_head(review)
     request = review.request
-    resource = (request.resource.group, request.resource.resource)
-    read = _plain_object if resource in PLAIN and not request.subResource else _object
+    read = None
+    if not request.subResource:
+        read = _READERS.get((request.resource.group, request.resource.resource))
     return _review(
         request,
         phases,
-        Lazy(partial(read, request.object, request.uid)),
-        Lazy(partial(read, request.oldObject, request.uid)),
+        Lazy(partial(_object, request.object, request.uid, read)),
+        Lazy(partial(_object, request.oldObject, request.uid, read)),
     )
 
 
@@ -232,37 +216,19 @@ def _requester(username: str, groups: tuple[str, ...]) -> Requester:
     return Requester(username, frozenset(groups))
 
 
-def _plain_object(raw: Raw, uid: str) -> JSON:
-    """The object without what nobody reads, where it has the shape that it should have."""
+def _object(raw: Raw, uid: str, read: Callable[[Raw], JSON] | None) -> JSON:
+    """The object: what rules read of it where it has the shape for that, else all of it."""
+    if read is not None:
+        try:
+            return read(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass  # reading all of it tells what is wrong
     try:
-        return _decode_plain(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _object(raw, uid)  # which tells what is wrong with it, or decodes it as it is
-
-
-def _object(raw: Raw, uid: str) -> JSON:
-    """The object without managedFields: they are often half of it, and no rule reads them."""
-    try:
-        if bytes(memoryview(raw)[:1]) != b"{":
-            return _loads(raw)
-        fields = _split(raw)
-        metadata = fields.pop("metadata", None)
-        value = {key: _loads(inner) for key, inner in fields.items()}
-        if metadata is None:
-            return value
-        if bytes(memoryview(metadata)[:1]) != b"{":
-            return value | {"metadata": _loads(metadata)}
-        noted = _split(metadata)
-        noted.pop("managedFields", None)
-    except RecursionError as error:
-        raise TooDeep(uid) from error
-    except msgspec.DecodeError as error:
-        raise _bad(error) from error
+        return _loads(raw)
     except orjson.JSONDecodeError as error:
         if "depth" in str(error):
             raise TooDeep(uid) from error
         raise _bad(error) from error
-    return value | {"metadata": {key: _loads(inner) for key, inner in noted.items()}}
 
 
 def _loads(raw: Raw) -> JSON:

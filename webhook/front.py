@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -161,7 +161,7 @@ class Front:
                     review, live.rulebook, live.cluster, late=lambda: time.monotonic() > deadline
                 )
             except (TooDeep, RecursionError):  # nobody need try again, for a name or a log line
-                review = replace(review, new=NOTHING, former=NOTHING)
+                review = review._replace(new=NOTHING, former=NOTHING)
                 decision = refuse_unread(review, live.rulebook, live.cluster)
         except TooDeep as deep:
             if not deep.uid:

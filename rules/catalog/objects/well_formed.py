@@ -13,25 +13,12 @@ from rules.model import JSON, NETWORK_POLICY, PODS, Finding, Path, rule
 from rules.netpol.dialects.kubernetes import SMALL_ENOUGH, translate
 from rules.patch import lookup
 from rules.review import Cluster, Review
-from rules.shapes import faults, fits
+from rules.shapes import SHAPES, faults, fits
 from rules.words import kind_of, quote
 
 Check = Literal["MALFORMED", "LIMIT"]
 
 MOST_FAULTS = 1000
-
-_METADATA = {"labels": {str: str}, "annotations": {str: str}}
-_CONTAINER = {"name": str, "image": str}
-_POD = {
-    "metadata": _METADATA,
-    "spec": {
-        "hostNetwork": bool,
-        "containers": [_CONTAINER],
-        "initContainers": [_CONTAINER],
-        "ephemeralContainers": [_CONTAINER],
-    },
-}
-SHAPES = {"Pod": _POD, "NetworkPolicy": {"metadata": _METADATA, "spec": {}}}
 
 ALLOW = [
     "{kind: Pod, metadata: {labels: null}, spec: {containers: [{name: a}]}}",
