@@ -7,8 +7,7 @@ sandbox-and-mesh 4.2. On AKS the add-on installs revisions, and a `default` tag 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from rules.model import JSON
 from rules.pods import annotations_of, labels_of, mapping
@@ -32,8 +31,7 @@ Obstacle = Literal[
 """What keeps the sidecar away. Of the last four, which say who selects the mesh, one at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class Injection:
+class Injection(NamedTuple):
     """What Istio looks at when a pod is created. `known`: the revisions and tags that inject."""
 
     namespace: Namespace

@@ -136,7 +136,8 @@ class Examples:
 class Rule:
     """A rule of the catalogue. Its name is its file name in kebab case.
 
-    `reads` are the kinds it asks the Cluster for; `mend` and `action` are its settings in the
+    `reads` are the kinds it asks the Cluster for; `shaped` promises that it reads no field beyond
+    `rules.shapes`, so that no more need be decoded; `mend` and `action` are its settings in the
     built-in rulebook; `lift=False` keeps its examples out of workload templates and says why.
     """
 
@@ -156,6 +157,7 @@ class Rule:
     examples: Examples
     parameters: Mapping[str, JSON]
     lift: bool | str = True
+    shaped: bool = False
 
     @property
     def summary(self) -> str:
@@ -192,7 +194,7 @@ class Decision:
     @property
     def allowed(self) -> bool:
         """No Finding denies."""
-        return not any(finding.effect == "deny" for finding in self.findings)
+        return not self.findings or all(finding.effect != "deny" for finding in self.findings)
 
 
 def rule(  # noqa: PLR0913  # what a rule may declare
@@ -201,6 +203,7 @@ def rule(  # noqa: PLR0913  # what a rule may declare
     operations: Iterable[OperationName] = ("CREATE", "UPDATE"),
     subresources: Iterable[str] = ("",),
     reads: Iterable[Kind] = (),
+    shaped: bool = False,
     severity: Severity = "high",
     scope: Scope = "tenants",
     phase: Phase = "final",
@@ -219,6 +222,7 @@ def rule(  # noqa: PLR0913  # what a rule may declare
         "operations": frozenset(operations),
         "subresources": tuple(subresources),
         "reads": frozenset(reads),
+        "shaped": shaped,
         "severity": severity,
         "scope": scope,
         "phase": phase,

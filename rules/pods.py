@@ -11,6 +11,7 @@ from rules.model import CRON_JOB, JSON, POD, WORKLOADS, Path
 
 TEMPLATE: Path = ("spec", "template")
 JOB_TEMPLATE: Path = ("spec", "jobTemplate", "spec", "template")
+_STRING = frozenset({str})
 CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
 
 TEMPLATES: Mapping[tuple[str, str], Path] = {
@@ -35,23 +36,23 @@ def mapping(value: JSON, *steps: str) -> Mapping[str, JSON]:
     return value if isinstance(value, dict) else {}
 
 
-def strings(value: JSON, *steps: str) -> Mapping[str, str]:
-    """The entries of the map at the end of the keys that are strings: labels, annotations."""
-    found = mapping(value, *steps)
-    for entry in found.values():
-        if not isinstance(entry, str):
-            return {key: entry for key, entry in found.items() if isinstance(entry, str)}
-    return found
-
-
 def labels_of(value: JSON) -> Mapping[str, str]:
     """The labels of an object or template."""
-    return strings(value, "metadata", "labels")
+    return _strings(mapping(value, "metadata").get("labels"))
 
 
 def annotations_of(value: JSON) -> Mapping[str, str]:
     """The annotations of an object or template."""
-    return strings(value, "metadata", "annotations")
+    return _strings(mapping(value, "metadata").get("annotations"))
+
+
+def _strings(found: JSON) -> Mapping[str, str]:
+    """The entries of a map that are strings."""
+    if not isinstance(found, dict):
+        return {}
+    if _STRING.issuperset(map(type, found.values())):
+        return found
+    return {key: entry for key, entry in found.items() if isinstance(entry, str)}
 
 
 def containers(pod: JSON) -> Iterator[Container]:

@@ -55,12 +55,16 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """All rules as configured, and the site. `revision` names the text that it was read from."""
+    """All rules as configured, and the site. `revision` names the text that it was read from.
+
+    `shaped` are the (group, resource) of which no rule reads a field beyond `rules.shapes`.
+    """
 
     site: Site
     rules: tuple[Configured, ...]
     revision: str = ""
     index: Mapping[Key, tuple[Configured, ...]] = field(default_factory=dict)
+    shaped: frozenset[tuple[str, str]] = frozenset()
     _chosen: dict[tuple[ActiveRule, ...], Chosen] = field(
         default_factory=dict, compare=False, repr=False
     )
@@ -73,7 +77,9 @@ class Rulebook:
         for configured in rules:
             for key in _keys(configured):
                 index[key] = (*index.get(key, ()), configured)
-        return cls(site, rules, revision, index)
+        asked = {(group, resource) for group, resource, *_ in index}
+        whole = {key[:2] for key, found in index.items() if not all(map(_is_shaped, found))}
+        return cls(site, rules, revision, index, frozenset(asked - whole))
 
     def choose(self, key: Key, labels: Mapping[str, str], *, trusted: bool, known: bool) -> Chosen:
         """The rules for a review of this key in a namespace with these labels, trusted or not.
@@ -93,6 +99,10 @@ class Rulebook:
         if chosen is None:
             chosen = self._chosen[active] = Chosen.of(active)
         return chosen
+
+
+def _is_shaped(configured: Configured) -> bool:
+    return configured.default.rule.shaped
 
 
 def _keys(configured: Configured) -> Iterable[Key]:

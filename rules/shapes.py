@@ -2,13 +2,14 @@
 
 A shape is written as the object looks: a map of fields, a list of one shape, `{str: str}` for maps
 with free keys, or the type of a leaf; `dict` is a map that is read whole, and `object` is anything.
-What a shape does not name may be anything, too: no rule reads it, and the server does not even
-decode it. A rule that needs another field adds it to `SHAPES`; a test tells who forgot.
+What a shape does not name may be anything, too: no rule reads it that is declared as `shaped`, and
+where all are, the server does not even decode it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from rules.model import JSON, NETWORK_POLICY, POD, WORKLOADS, Kind, Path
@@ -46,7 +47,7 @@ SHAPES: Mapping[str, Shape] = {
     **{kind.kind: _workload(kind) for kind in WORKLOADS},
     NETWORK_POLICY.kind: {"metadata": _METADATA, "spec": dict},
 }
-"""What rules read of an object, by its kind."""
+"""What `shaped` rules read of an object, by its kind."""
 
 WORDS = {dict: "a map", list: "a list", str: "a string", bool: "true or false", int: "an integer"}
 
@@ -59,25 +60,33 @@ class Fault(NamedTuple):
     wanted: str
 
 
-def fits(value: JSON, shape: Shape) -> bool:  # noqa: PLR0911  # a case each
-    """Whether the value is of the shape: the quick question, asked of every object."""
-    if isinstance(shape, dict):
-        if not isinstance(value, dict):
-            return False
-        if str in shape:
-            leaf = shape[str]
-            for found in value.values():
-                if type(found) is not leaf and found is not None:
-                    return False
-            return True
-        for key, inner in shape.items():
-            found = value.get(key)
-            if found is not None and type(found) is not inner and not fits(found, inner):
-                return False
-        return True
+def matcher(shape: Shape) -> Callable[[JSON], bool]:
+    """Asks whether a value is of this shape: the quick question, put to every object."""
     if isinstance(shape, list):
-        return isinstance(value, list) and all(fits(item, shape[0]) for item in value)
-    return shape is object or type(value) is shape
+        item = matcher(shape[0])
+        return lambda value: type(value) is list and all(map(item, value))
+    if not isinstance(shape, dict):
+        return lambda value: shape is object or type(value) is shape
+    if str in shape:
+        allowed = frozenset({shape[str], type(None)})
+        return lambda value: type(value) is dict and allowed.issuperset(map(type, value.values()))
+    fields = [
+        (key, inner if isinstance(inner, type) else None, matcher(inner))
+        for key, inner in shape.items()
+        if inner is not object
+    ]
+    return partial(_has_fields, fields)
+
+
+def _has_fields(fields: list[tuple[str, type | None, Callable[[JSON], bool]]], value: JSON) -> bool:
+    if not isinstance(value, dict):
+        return False
+    get = value.get
+    for key, leaf, matches in fields:
+        found = get(key)
+        if found is not None and type(found) is not leaf and not matches(found):
+            return False
+    return True
 
 
 def faults(value: JSON, shape: Shape, path: Path = ()) -> Iterator[Fault]:

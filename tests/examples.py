@@ -44,8 +44,11 @@ class Example:
     parameters: Mapping[str, JSON] = field(default_factory=dict)
     phase: Phase = "raw"
 
-    def review(self) -> Review:
-        """The question that the example stands for, as it comes from the wire."""
+    def review(self, shaped: frozenset[tuple[str, str]] = frozenset()) -> Review:
+        """The question that the example stands for, as it comes from the wire.
+
+        `shaped` is that of the rulebook.
+        """
         kind = KINDS[(self.object or self.old)["kind"]]
         asked = ask(
             self.object,
@@ -58,7 +61,7 @@ class Example:
             userInfo={"username": "developer", **self.user},
         )
         phases: tuple[Phase, ...] = ("raw", "final") if self.phase == "raw" else ("final",)
-        return decode(written(asked), phases=phases)
+        return decode(written(asked), phases=phases, shaped=shaped)
 
     def view(self) -> Cluster:
         """What else exists."""

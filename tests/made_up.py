@@ -25,7 +25,8 @@ from rules.rulebook import Configured, Rulebook
 from rules.site import Site
 from webhook.front import ROUTES, Front, Reply
 from webhook.live import Live
-from webhook.observe import DecisionLog, Metrics, Recorder
+from webhook.metrics import Metrics
+from webhook.observe import DecisionLog, Recorder
 
 
 def made_up(check: Check, *, name: str = "made-up", **declared: Any) -> Rule:

@@ -57,7 +57,7 @@ def _judge(rule: Rule, example: Example, **circumstances: Any) -> Decision:
     """The decision on an example where this rule and `well-formed` are all there is."""
     others = [] if rule.name == "well-formed" else [well_formed()]
     book = rulebook(rule, *others, parameters=example.parameters, **circumstances)
-    return judge(example.review(), book, example.view())
+    return judge(example.review(book.shaped), book, example.view())
 
 
 def _own(rule: Rule, decision: Decision) -> list[Finding]:

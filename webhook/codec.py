@@ -114,9 +114,15 @@ _READERS = {
 }
 
 
-def decode(body: bytes, *, phases: tuple[Phase, ...] = ("final",)) -> Review:
+def decode(
+    body: bytes,
+    *,
+    phases: tuple[Phase, ...] = ("final",),
+    shaped: frozenset[tuple[str, str]] = frozenset(),
+) -> Review:
     """The question in the body of a POST.
 
+    `shaped` are the (group, resource) of which no more is decoded than `rules.shapes` names.
     Raises BadReview where the body is no review, TooDeep where it is nested too deeply; reading
     the objects of the Review may raise both later, since they are decoded when asked for.
     """
@@ -129,13 +135,14 @@ def decode(body: bytes, *, phases: tuple[Phase, ...] = ("final",)) -> Review:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         repaired = _repair(body)
         if repaired != body:
-            return decode(repaired, phases=phases)
+            return decode(repaired, phases=phases, shaped=shaped)
         raise _bad(error) from error
     _check_head(review)
     request = review.request
+    resource = (request.resource.group, request.resource.resource)
     read = None
-    if not request.subResource:
-        read = _READERS.get((request.resource.group, request.resource.resource))
+    if resource in shaped and not request.subResource:
+        read = _READERS.get(resource)
     return _review(
         request,
         phases,

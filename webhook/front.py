@@ -18,7 +18,8 @@ from rules.model import Decision, Phase
 from rules.review import NOTHING, Review
 from webhook.codec import BadReview, TooDeep, decode, encode
 from webhook.judge import judge, refuse_unread
-from webhook.observe import Entry, Recorder
+from webhook.metrics import Entry
+from webhook.observe import Recorder
 
 if TYPE_CHECKING:
     from webhook.live import Live
@@ -155,7 +156,8 @@ class Front:
             raise Refused(503, "overloaded", _RETRY)
         live = self._live
         try:
-            review = decode(body, phases=live.phases(route.phases))
+            shaped = live.rulebook.shaped
+            review = decode(body, phases=live.phases(route.phases), shaped=shaped)
             try:
                 decision = judge(
                     review, live.rulebook, live.cluster, late=lambda: time.monotonic() > deadline

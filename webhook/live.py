@@ -20,7 +20,7 @@ from rules.rulebook import Configured, Rulebook
 from webhook import cluster as view
 from webhook import rulebook as book
 from webhook.files import Watched
-from webhook.observe import Metrics
+from webhook.metrics import Metrics
 from webhook.settings import Settings
 
 log = logging.getLogger("sallyport")

@@ -1,8 +1,7 @@
 """Decision to metrics and one log line. Recorded at the door, from what was finished.
 
-Labels come from fixed lists: what a caller writes must not make new time series. The log holds no
-object and no value of one; it is written by a thread of its own, and rather loses a line (counted)
-than holds up an answer.
+The log holds no object and no value of one; it is written by a thread of its own, and rather loses
+a line (counted) than holds up an answer.
 """
 
 from __future__ import annotations
@@ -12,105 +11,24 @@ import json
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import orjson
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.exposition import generate_latest
+from prometheus_client import Counter
 
-from rules.model import JSON, Decision
-from rules.review import Requester, Review
+from rules.model import JSON
+from rules.review import Requester
 from rules.words import place
+from webhook.metrics import Entry, Metrics
 from webhook.objects import name_of
 
-BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 LINES_KEPT = 10_000
 FLUSH_SECONDS = 0.1
 FINDINGS_LOGGED = 20
 ENTRIES_TOGETHER = 32
 NOBODY = Requester()
-
-
-class Metrics:
-    """What Prometheus scrapes, with the children of hot labels bound once."""
-
-    def __init__(self, kinds: Iterable[str]) -> None:
-        self.registry = CollectorRegistry()
-        self._kinds = frozenset(kinds)
-        self._requests = Counter(
-            "sallyport_admission_requests",
-            "Reviews answered.",
-            ("endpoint", "operation", "kind", "decision", "dry_run"),
-            registry=self.registry,
-        )
-        self._durations = Histogram(
-            "sallyport_admission_duration_seconds",
-            "From the whole body to the whole answer.",
-            ("endpoint",),
-            buckets=BUCKETS,
-            registry=self.registry,
-        )
-        self._results = Counter(
-            "sallyport_rule_results",
-            "Findings by rule and effect; error is a rule that failed.",
-            ("rule", "effect", "dry_run"),
-            registry=self.registry,
-        )
-        self.bad = self._counter("bad_requests", "Requests that are no review.", "reason")
-        self.unregistered = self._counter(
-            "unregistered", "Reviews that no rule asks for: a webhook configuration is too wide."
-        )
-        self.shed = self._counter("shed", "Answered 503: come again.", "reason")
-        self.reloads = self._counter("reloads", "Files read again.", "what", "result")
-        self.lost_lines = self._counter("decision_log_lost", "Lines of the decision log lost.")
-        connections = self._counter(
-            "connections", "Accepted, and those of them that shook hands over TLS.", "stage"
-        )
-        self.accepted = connections.labels("accepted")
-        self.secured = connections.labels("secured")
-        self.certificate = self._gauge(
-            "cert_not_after_seconds", "When the certificate expires, as a Unix time.", "role"
-        )
-        self.rulebook = self._gauge("rulebook", "1 for the rulebook in force.", "revision")
-        self.preflight = self._gauge(
-            "preflight", "1 where even a pod that says nothing is denied by this rule.", "rule"
-        )
-        self._request_children: dict[tuple[str, ...], Counter] = {}
-        self._duration_children = {
-            endpoint: self._durations.labels(endpoint) for endpoint in ("validate", "mutate")
-        }
-
-    def record(self, entry: Entry) -> None:
-        """Count one answer."""
-        review, decision = entry.review, entry.decision
-        key = (
-            entry.endpoint,
-            review.operation,
-            review.kind if review.kind in self._kinds else "other",
-            "allow" if decision.allowed else "deny",
-            "true" if review.dry_run else "false",
-        )
-        child = self._request_children.get(key)
-        if child is None:
-            child = self._request_children[key] = self._requests.labels(*key)
-        child.inc()
-        self._duration_children[entry.endpoint].observe(entry.seconds)
-        for finding in decision.findings:
-            effect = "error" if finding.error else finding.effect
-            self._results.labels(finding.rule, effect, key[-1]).inc()
-
-    def render(self) -> bytes:
-        """The exposition text."""
-        return generate_latest(self.registry)
-
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"sallyport_{name}", text, labels, registry=self.registry)
-
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(f"sallyport_{name}", text, labels, registry=self.registry)
 
 
 class DecisionLog:
@@ -153,16 +71,6 @@ class DecisionLog:
             self._stream.flush()
         except (OSError, ValueError):  # the reader went away: the decisions go on
             self._lost.inc(len(batch))
-
-
-class Entry(NamedTuple):
-    """One answer, as it is noted: at the door `endpoint`, under the rulebook `revision`."""
-
-    review: Review
-    decision: Decision
-    endpoint: str
-    revision: str
-    seconds: float
 
 
 class Recorder:

@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI, Response
 
 from webhook.live import Live, now
-from webhook.observe import Metrics
+from webhook.metrics import Metrics
 
 DEAD_SECONDS = 30.0
 SELF_PROBE_SECONDS = 2.0

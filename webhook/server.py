@@ -19,7 +19,8 @@ from certs.reload import BadPair
 from webhook.cluster import BadView
 from webhook.front import Front
 from webhook.live import Live, now
-from webhook.observe import DecisionLog, Metrics, Recorder
+from webhook.metrics import Metrics
+from webhook.observe import DecisionLog, Recorder
 from webhook.probes import Probes, bare_application, build, listen
 from webhook.protocol import KEEP_ALIVE_SECONDS, GuardedProtocol, close_overdue
 from webhook.rulebook import BadRulebook, catalogue

@@ -31,7 +31,7 @@ from tests.faults.serving import (
 from tests.reviews import ask, bare_pod, pod, reasons, written, wrong_pod
 from webhook.cli import main
 from webhook.live import Live
-from webhook.observe import Metrics
+from webhook.metrics import Metrics
 from webhook.settings import Settings
 
 GOOD = "version: 1\n"

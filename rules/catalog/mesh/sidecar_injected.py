@@ -74,6 +74,7 @@ FIX = [
     kinds=PODS,
     operations=("CREATE",),
     reads=(NAMESPACE, MUTATING_WEBHOOKS),
+    shaped=True,
     severity="high",
     mend="enforce",
 )

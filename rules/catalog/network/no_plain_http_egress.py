@@ -68,7 +68,7 @@ INFO = [
 ]
 
 
-@rule(kinds=(NETWORK_POLICY,), severity="high")
+@rule(kinds=(NETWORK_POLICY,), shaped=True, severity="high")
 def check(  # noqa: PLR0913  # what may be set in the rulebook
     review: Review,
     cluster: Cluster,

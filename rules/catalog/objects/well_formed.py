@@ -13,12 +13,13 @@ from rules.model import JSON, NETWORK_POLICY, PODS, Finding, Path, rule
 from rules.netpol.dialects.kubernetes import SMALL_ENOUGH, translate
 from rules.patch import lookup
 from rules.review import Cluster, Review
-from rules.shapes import SHAPES, faults, fits
+from rules.shapes import SHAPES, faults, matcher
 from rules.words import kind_of, quote
 
 Check = Literal["MALFORMED", "LIMIT"]
 
 MOST_FAULTS = 1000
+FITS = {kind: matcher(shape) for kind, shape in SHAPES.items()}
 
 ALLOW = [
     "{kind: Pod, metadata: {labels: null}, spec: {containers: [{name: a}]}}",
@@ -36,12 +37,11 @@ DENY = [
 ]
 
 
-@rule(kinds=(*PODS, NETWORK_POLICY), severity="high")
+@rule(kinds=(*PODS, NETWORK_POLICY), shaped=True, severity="high")
 def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
     """Speaks as MALFORMED, and as LIMIT of what is too large; the door says that of too deep."""
-    shape = SHAPES[review.kind]
-    if not fits(review.object, shape):
-        for number, (path, found, wanted) in enumerate(faults(review.object, shape)):
+    if not FITS[review.kind](review.object):
+        for number, (path, found, wanted) in enumerate(faults(review.object, SHAPES[review.kind])):
             if number == MOST_FAULTS:
                 yield _finding((), None, f"has more than {number} wrong types", check="LIMIT")
                 return

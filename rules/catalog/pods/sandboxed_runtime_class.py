@@ -55,7 +55,7 @@ FIX = [
 ]
 
 
-@rule(kinds=PODS, reads=(RUNTIME_CLASS,), severity="critical", mend="enforce")
+@rule(kinds=PODS, reads=(RUNTIME_CLASS,), shaped=True, severity="critical", mend="enforce")
 def check(
     review: Review,
     cluster: Cluster,
@@ -64,12 +64,12 @@ def check(
 ) -> Iterator[Finding]:
     """`accepted`: names of classes, the preferred one first; each must have its Kata handler."""
     classes = cluster.runtime_classes
-    usable = [name for name in accepted if classes.get(name) == HANDLERS.get(name, "kata")]
     stated = mapping(review.object, "spec").get("runtimeClassName")
     if stated == "":
         stated = None
-    if stated in usable:
+    if stated in accepted and _is_usable(stated, classes):
         return
+    usable = [name for name in accepted if _is_usable(name, classes)]
     if usable:
         cure = f"set it to {quote(usable[0])}"
         fix = Fix(set_field(review.object, FIELD, usable[0]), safe=stated is None)
@@ -87,6 +87,10 @@ def check(
         why=f"namespace {review.namespace} is no platform namespace: its pods must run in a Kata "
         "VM of their own, not on the kernel of the node",
     )
+
+
+def _is_usable(name: JSON, classes: Mapping[str, str]) -> bool:
+    return classes.get(name) == HANDLERS.get(name, "kata")
 
 
 def _describe(stated: JSON, accepted: Sequence[str], classes: Mapping[str, str]) -> str:
