@@ -6,7 +6,7 @@ sandbox-and-mesh 4.2. On AKS the add-on installs revisions, and a `default` tag 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from rules.model import JSON
@@ -46,20 +46,22 @@ class Injection(NamedTuple):
         host_network = mapping(pod, "spec").get("hostNetwork") is True
         return cls(namespace, labels_of(pod), annotations_of(pod), host_network, known)
 
-    def obstacles(self) -> Iterator[Obstacle]:
+    def obstacles(self) -> list[Obstacle]:
         """All that keeps the sidecar away, what the pod says first; nothing where it comes."""
+        found: list[Obstacle] = []
         if self.host_network:
-            yield "host-network"
+            found.append("host-network")
         if self.namespace.name in NEVER_INJECTED:
-            yield "namespace-never"
+            found.append("namespace-never")
         stated = self.labels.get(INJECT)
         if stated == "false":
-            yield "label"
+            found.append("label")
         elif stated is None and self.annotations.get(INJECT) == "false":
-            yield "annotation"
+            found.append("annotation")
         selection = self._selection(stated)
         if selection is not None:
-            yield selection
+            found.append(selection)
+        return found
 
     def _selection(self, stated: str | None) -> Obstacle | None:
         """Why no injector selects the pod. The first that names a mesh decides, right or wrong."""

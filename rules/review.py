@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from rules.model import (
     JSON,
@@ -42,16 +42,14 @@ class Lazy(Generic[_Value]):
 
     __slots__ = ("_make", "_value")
 
-    def __init__(self, make: Callable[[], _Value]) -> None:
-        self._make: Callable[[], _Value] | None = make
-        self._value: _Value
+    def __init__(self, make: Callable[[], _Value] | None, value: Any = None) -> None:
+        self._make = make
+        self._value: _Value = value
 
     @classmethod
     def of(cls, value: _Value) -> Lazy[_Value]:
         """A value that is there already."""
-        made = cls(lambda: value)
-        made.get()
-        return made
+        return cls(None, value)
 
     def get(self) -> _Value:
         """The value; what making it raises is raised each time."""
@@ -79,7 +77,8 @@ class Review(NamedTuple):  # made for each request: in a fifth of the time of a 
     the kind of the object in it; `written` is the `group/version/Kind` that the author wrote, where
     the API server converted that. `phases` says which rules may speak: raw for the author's text
     before others change it, final for what will be stored. `requester` is None where nobody is
-    known (audit, scan). Objects are decoded when first asked for; see `rules.review.Lazy`.
+    known (audit, scan). Objects are decoded when first asked for; see `rules.review.Lazy`. `fits`
+    says that the new object is known to have the shape that `rules.shapes` names.
     """
 
     operation: OperationName
@@ -96,6 +95,7 @@ class Review(NamedTuple):  # made for each request: in a fifth of the time of a 
     phases: tuple[Phase, ...] = ("final",)
     new: Lazy[JSON] = NOTHING
     former: Lazy[JSON] = NOTHING
+    fits: bool = False
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -114,7 +114,7 @@ class Review(NamedTuple):  # made for each request: in a fifth of the time of a 
 
     def showing(self, value: JSON) -> Review:
         """The same question about another object."""
-        return self._replace(new=Lazy.of(value))
+        return self._replace(new=Lazy.of(value), fits=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ Key = tuple[str, str, str, str]
 """(group, resource, subresource, operation), as a webhook is registered."""
 
 
+MOST_REMEMBERED = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class Configured:
     """A rule with its overrides: the first whose selector matches the namespace's labels counts."""
@@ -65,9 +68,7 @@ class Rulebook:
     revision: str = ""
     index: Mapping[Key, tuple[Configured, ...]] = field(default_factory=dict)
     shaped: frozenset[tuple[str, str]] = frozenset()
-    _chosen: dict[tuple[ActiveRule, ...], Chosen] = field(
-        default_factory=dict, compare=False, repr=False
-    )
+    _chosen: dict[object, Chosen] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, site: Site, rules: Iterable[Configured], *, revision: str = "") -> Rulebook:
@@ -86,7 +87,19 @@ class Rulebook:
 
         Where it is not `known` who asks, rules that compare old with new do not speak.
         """
-        active = tuple(
+        asked = (key, trusted, known, *labels.items())
+        chosen = self._chosen.get(asked)
+        if chosen is None:
+            if len(self._chosen) >= MOST_REMEMBERED:
+                self._chosen.clear()
+            active = self._active(key, labels, trusted=trusted, known=known)
+            chosen = self._chosen[asked] = Chosen.of(active)
+        return chosen
+
+    def _active(
+        self, key: Key, labels: Mapping[str, str], *, trusted: bool, known: bool
+    ) -> tuple[ActiveRule, ...]:
+        return tuple(
             [
                 active
                 for configured in self.index.get(key, ())
@@ -95,10 +108,6 @@ class Rulebook:
                 and (known or not active.rule.transition)
             ]
         )
-        chosen = self._chosen.get(active)
-        if chosen is None:
-            chosen = self._chosen[active] = Chosen.of(active)
-        return chosen
 
 
 def _is_shaped(configured: Configured) -> bool:

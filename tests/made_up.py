@@ -116,14 +116,12 @@ class Doors:
 
     def lines(self) -> list[Any]:
         """The decision log so far."""
-        self.recorder.flush()
         log = self.recorder.log
         log._flush()
         return [json.loads(line) for line in self.stream.getvalue().splitlines()]
 
     def count(self, name: str, labels: Mapping[str, str] | None = None) -> float:
         """The value of a metric; 0 where it has no such sample."""
-        self.recorder.flush()
         return self.metrics.registry.get_sample_value(f"sallyport_{name}", dict(labels or {})) or 0
 
 

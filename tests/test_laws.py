@@ -12,6 +12,7 @@ import pytest
 from rules.model import JSON, POD, WORKLOADS, Decision, Finding, Kind, Path, Rule
 from rules.patch import apply, lookup
 from rules.pods import TEMPLATES
+from rules.shapes import SHAPES, matcher
 from tests.examples import RULES, Example, read, rulebook, well_formed
 from webhook.judge import judge
 
@@ -211,6 +212,15 @@ def test_law_8_mutilation_never_crashes(rule: Rule, example: Example) -> None:
     for path, wrong, mutilated in _mutilations(example):
         decision = _judge(rule, mutilated)
         assert not [f for f in decision.findings if f.error], f"{path} = {wrong!r}"
+
+
+@pytest.mark.parametrize(("rule", "example"), _cases("allow", "deny", "warn", "info"))
+def test_law_8_what_is_decoded_in_its_shape_has_it(rule: Rule, example: Example) -> None:
+    shaped = rulebook(rule).shaped
+    for path, wrong, mutilated in _mutilations(example):
+        review = mutilated.review(shaped)
+        if review.fits:
+            assert matcher(SHAPES[review.kind])(mutilated.object), f"{path} = {wrong!r}"
 
 
 @pytest.mark.parametrize(("rule", "example"), _cases("deny", "warn", "info"))

@@ -11,19 +11,21 @@ import base64
 import re
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, NamedTuple, TypedDict
 
 import msgspec
 import orjson
 from msgspec import Meta, Raw, Struct
 
-from rules.model import JSON, NETWORK_POLICY, PODS, Decision, OperationName, Phase
+from rules.model import JSON, NETWORK_POLICY, PODS, Decision, Kind, OperationName, Phase
 from rules.patch import encode as encode_patch
 from rules.review import Lazy, Requester, Review
 from rules.shapes import SHAPES, Shape
 from webhook.message import annotate, causes, explain, warn
 
 API_VERSION = "admission.k8s.io/v1"
+_HEAD = 1024
+"""Go writes what kind of request it is into the first bytes, before anything of any length."""
 _UID_NEAR_THE_START = re.compile(rb'"uid"\s*:\s*"([A-Za-z0-9-]{1,128})"')
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair
@@ -107,11 +109,30 @@ def _type_of(shape: Shape) -> Any:
     return TypedDict("Fields", fields, total=False) | None  # type: ignore[operator]
 
 
+class _Form(NamedTuple):
+    """How reviews of a kind are decoded where no rule reads beyond its shape."""
+
+    resource: tuple[str, str]
+    review: Callable[[bytes], Any]
+    object: Callable[[Raw], JSON]
+
+    @classmethod
+    def of(cls, kind: Kind) -> _Form:
+        """The form of a kind; the new object is decoded with its request, in one go."""
+        shape = _type_of(SHAPES[kind.kind])
+        request = msgspec.defstruct("Request", [("object", shape, None)], bases=(_Request,))
+        review = msgspec.defstruct("AdmissionReview", [("request", request)], bases=(_Head,))
+        decoders = (msgspec.json.Decoder(type_).decode for type_ in (review, shape))
+        return cls((kind.group, kind.resource), *decoders)
+
+
 _decode = msgspec.json.Decoder(_AdmissionReview).decode
-_READERS = {
-    (kind.group, kind.resource): msgspec.json.Decoder(_type_of(SHAPES[kind.kind])).decode
+_FORMS = {
+    b'{"group":"%b","version":"%b","resource":"%b"}'
+    % (kind.group.encode(), kind.version.encode(), kind.resource.encode()): _Form.of(kind)
     for kind in (*PODS, NETWORK_POLICY)
 }
+"""By the resource, as Go writes it."""
 
 
 def decode(
@@ -129,7 +150,7 @@ def decode(
     try:
         if not body.isascii():
             body.decode()
-        review = _decode(body)
+        return _review_in_shape(body, phases, shaped) or _review_in(body, phases)
     except RecursionError as error:
         raise TooDeep(_uid_of(body)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -137,17 +158,39 @@ def decode(
         if repaired != body:
             return decode(repaired, phases=phases, shaped=shaped)
         raise _bad(error) from error
+
+
+def _review_in(body: bytes, phases: tuple[Phase, ...]) -> Review:
+    """The question, its objects still to be decoded."""
+    review = _decode(body)
     _check_head(review)
     request = review.request
-    resource = (request.resource.group, request.resource.resource)
-    read = None
-    if resource in shaped and not request.subResource:
-        read = _READERS.get(resource)
+    new = Lazy(partial(_object, request.object, request.uid))
+    return _review(request, phases, new, Lazy(partial(_object, request.oldObject, request.uid)))
+
+
+def _review_in_shape(
+    body: bytes, phases: tuple[Phase, ...], shaped: frozenset[tuple[str, str]]
+) -> Review | None:
+    """The question, its objects decoded as far as rules read them; None where that cannot be.
+
+    What the body says near its start is a guess, and held against what was decoded.
+    """
+    start = body.find(b'"resource":{', 0, _HEAD) + len(b'"resource":')
+    form = _FORMS.get(body[start : body.find(b"}", start, _HEAD) + 1])
+    if form is None or form.resource not in shaped:
+        return None
+    try:
+        review = form.review(body)
+    except msgspec.DecodeError:
+        return None  # decoding all of it tells what is wrong
+    _check_head(review)
+    request = review.request
+    if (request.resource.group, request.resource.resource) != form.resource or request.subResource:
+        return None
+    former = Lazy(partial(_object, request.oldObject, request.uid, form.object))
     return _review(
-        request,
-        phases,
-        Lazy(partial(_object, request.object, request.uid, read)),
-        Lazy(partial(_object, request.oldObject, request.uid, read)),
+        request, phases, Lazy.of(request.object), former, fits=request.operation != "DELETE"
     )
 
 
@@ -190,7 +233,12 @@ def _check_head(review: _Head) -> None:
 
 
 def _review(
-    request: _Envelope, phases: tuple[Phase, ...], new: Lazy[JSON], former: Lazy[JSON]
+    request: _Envelope,
+    phases: tuple[Phase, ...],
+    new: Lazy[JSON],
+    former: Lazy[JSON],
+    *,
+    fits: bool = False,
 ) -> Review:
     user, written = request.userInfo, request.requestKind
     requester = Requester()
@@ -211,6 +259,7 @@ def _review(
         phases=phases,
         new=new,
         former=former,
+        fits=fits,
     )
 
 
@@ -223,7 +272,7 @@ def _requester(username: str, groups: tuple[str, ...]) -> Requester:
     return Requester(username, frozenset(groups))
 
 
-def _object(raw: Raw, uid: str, read: Callable[[Raw], JSON] | None) -> JSON:
+def _object(raw: Raw, uid: str, read: Callable[[Raw], JSON] | None = None) -> JSON:
     """The object: what rules read of it where it has the shape for that, else all of it."""
     if read is not None:
         try:

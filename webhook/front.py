@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from webhook.live import Live
 
 MOST_BYTES = 7 * 1024 * 1024  # object and oldObject, each of the 3 MiB that the API server takes
-LARGE_BYTES = 256 * 1024
 DEFAULT_TIMEOUT = 10.0  # of a webhook configuration that states none
 PATIENCE_MARGIN = 0.8
 QUEUE_SECONDS = 0.25
@@ -141,8 +140,6 @@ class Front:
         text = encode(review, decision, messages=rulebook.site.messages)
         seconds = time.monotonic() - started
         self._note(Entry(review, decision, route.name, rulebook.revision, seconds))
-        if len(body) > LARGE_BYTES:
-            self._recorder.flush()  # do not keep it
         return Reply(200, text, b"application/json")
 
     def _note(self, entry: Entry) -> None:

@@ -10,8 +10,8 @@ import hashlib
 import json
 import sys
 import threading
+import time
 from collections import deque
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import BinaryIO
 
@@ -27,7 +27,6 @@ from webhook.objects import name_of
 LINES_KEPT = 10_000
 FLUSH_SECONDS = 0.1
 FINDINGS_LOGGED = 20
-ENTRIES_TOGETHER = 32
 NOBODY = Requester()
 
 
@@ -74,31 +73,25 @@ class DecisionLog:
 
 
 class Recorder:
-    """Takes an answer in no time, and counts and logs some together: that is twice as cheap.
-
-    `note` and `flush` belong to one thread.
-    """
+    """Counts and logs each answer at once: what is kept of a review would cost its memory."""
 
     def __init__(self, metrics: Metrics, log: DecisionLog) -> None:
         self.metrics = metrics
         self.log = log
-        self._entries: list[Entry] = []
+        self._second = (0, "")
 
     def note(self, entry: Entry) -> None:
-        """Remember an answer for the next flush."""
-        self._entries.append(entry)
-        if len(self._entries) >= ENTRIES_TOGETHER:
-            self.flush()
+        """Take an answer. Belongs to one thread."""
+        self.metrics.record(entry)
+        self.log.append(describe(entry, self._stamp()))
 
-    def flush(self) -> None:
-        """Count and log what was noted."""
-        entries, self._entries = self._entries, []
-        if not entries:
-            return
-        stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
-        for entry in entries:
-            self.metrics.record(entry)
-            self.log.append(describe(entry, stamp))
+    def _stamp(self) -> str:
+        """The time as ISO 8601 with milliseconds; all but those is written once a second."""
+        now = time.time()
+        second = int(now)
+        if second != self._second[0]:
+            self._second = (second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)))
+        return f"{self._second[1]}.{int((now - second) * 1000):03d}Z"
 
 
 def describe(entry: Entry, stamp: str) -> bytes:

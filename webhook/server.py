@@ -47,7 +47,6 @@ def serve(settings: Settings) -> int:
         print(f"sallyport: {error}", file=sys.stderr)  # the command's own words
         return 2
     server.run([server.socket])
-    recorder.flush()
     decisions.close()
     return 0 if server.started else 1
 
@@ -116,7 +115,6 @@ class Server(uvicorn.Server):
     def _on_beat(self) -> None:
         self._live.beat(now())
         self._front.breathe()
-        self._recorder.flush()
 
     def _sweep(self) -> None:
         closed = close_overdue(self.server_state.connections, now())

@@ -84,7 +84,7 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     if namespace.labels.get(MESH_LABEL) == "off":
         return
     injection = Injection.of(review.object, namespace, cluster.revisions)
-    obstacles = list(injection.obstacles())
+    obstacles = injection.obstacles()
     for obstacle in obstacles:
         path = PLACES.get(obstacle, LABELS)
         patch = _cure(obstacle, review, cluster)

@@ -40,7 +40,7 @@ DENY = [
 @rule(kinds=(*PODS, NETWORK_POLICY), shaped=True, severity="high")
 def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
     """Speaks as MALFORMED, and as LIMIT of what is too large; the door says that of too deep."""
-    if not FITS[review.kind](review.object):
+    if not (review.fits or FITS[review.kind](review.object)):
         for number, (path, found, wanted) in enumerate(faults(review.object, SHAPES[review.kind])):
             if number == MOST_FAULTS:
                 yield _finding((), None, f"has more than {number} wrong types", check="LIMIT")
