@@ -32,6 +32,12 @@ def test_a_replaced_value_says_what_it_was() -> None:
     )
 
 
+@pytest.mark.parametrize("text", ["y", "08", "1e3", "0x1f", "null", "true"])
+def test_a_text_reads_back_as_text(text: str) -> None:
+    added = Fix(set_field({}, ("metadata", "labels", "a"), text), safe=True)
+    assert shown({}, added) == f'metadata:\n  labels:\n    a: "{text}"'
+
+
 def test_an_item_with_a_name_shows_that_and_the_change() -> None:
     fix = replace(("spec", "containers", 0, "image"), "web:2")
     assert shown(pod(), fix) == (

@@ -10,11 +10,10 @@ import re
 import secrets
 from typing import Any
 
-import yaml
-
 from rules.model import JSON, Fix, Operation, Path
 from rules.patch import apply, lookup
 from rules.words import place, quote
+from webhook.yaml_writer import write_block
 
 SECRETIVE = frozenset({"env", "data", "stringData"})
 """Keys below which values may be secret."""
@@ -45,12 +44,7 @@ def sketch(value: JSON, fix: Fix) -> list[str]:
     needed = _needed(patched, [operation.path for operation in kept])
     if _count(needed) > MOST_VALUES:
         return removed
-    text = yaml.safe_dump(
-        needed,
-        default_flow_style=False,
-        sort_keys=False,
-        width=10_000,
-    )
+    text = write_block(needed)
     text = re.sub(rf"{mark}(\d+)", lambda found: notes[int(found[1])], text)
     return [*text.rstrip("\n").split("\n"), *removed]
 

@@ -18,8 +18,8 @@ def write(value: JSON) -> str:
 
 
 def write_block(value: JSON) -> str:
-    """The same in block style, as manifests are written."""
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, default_flow_style=False, width=100)
+    """The same in block style, as manifests are written; a text stays on its line."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, default_flow_style=False, width=10_000)
 
 
 class _Dumper(yaml.SafeDumper):
