@@ -98,15 +98,18 @@ class _AdmissionReview(_Head):
 
 
 def _type_of(shape: Shape) -> Any:
-    """The type that msgspec decodes a shape as; what the shape does not name is skipped."""
+    """The type that msgspec decodes a shape as; what the shape does not name is skipped.
+
+    A field may be null, an item of a list may not.
+    """
     if isinstance(shape, list):
-        return list[_type_of(shape[0])] | None  # type: ignore[misc]  # types made while running
+        return list[_type_of(shape[0])]  # type: ignore[misc]  # types made while running
     if not isinstance(shape, dict):
-        return Any if shape is object else shape | None
+        return Any if shape is object else shape
     if str in shape:
-        return dict[str, shape[str] | None] | None
-    fields = {key: _type_of(inner) for key, inner in shape.items()}
-    return TypedDict("Fields", fields, total=False) | None  # type: ignore[operator]
+        return dict[str, shape[str] | None]
+    fields = {key: _type_of(inner) | None for key, inner in shape.items()}
+    return TypedDict("Fields", fields, total=False)  # type: ignore[operator]
 
 
 class _Form(NamedTuple):
@@ -119,7 +122,7 @@ class _Form(NamedTuple):
     @classmethod
     def of(cls, kind: Kind) -> _Form:
         """The form of a kind; the new object is decoded with its request, in one go."""
-        shape = _type_of(SHAPES[kind.kind])
+        shape = _type_of(SHAPES[kind.kind]) | None
         request = msgspec.defstruct("Request", [("object", shape, None)], bases=(_Request,))
         review = msgspec.defstruct("AdmissionReview", [("request", request)], bases=(_Head,))
         decoders = (msgspec.json.Decoder(type_).decode for type_ in (review, shape))
