@@ -31,7 +31,7 @@ Check = Callable[..., Iterator["Finding"]]
 _AnyCheck = TypeVar("_AnyCheck", bound=Check)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # one value each: every read of a Cluster hashes it
 class Kind:
     """A kind of object and the resource that serves it."""
 
@@ -40,10 +40,6 @@ class Kind:
     resource: str
     version: str = "v1"
     namespaced: bool = True
-
-    def __hash__(self) -> int:
-        """Strings keep their hash, tuples do not, and every read of a Cluster asks for one."""
-        return hash(self.kind)
 
     @property
     def api_version(self) -> str:
