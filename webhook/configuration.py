@@ -65,6 +65,15 @@ class Entry:
     conditions: Mapping[str, str] = field(default_factory=dict)
 
 
+_CHANGED = " || ".join(
+    f"(has(object.metadata.{field}) ? object.metadata.{field} : {{}})"
+    f" != (has(oldObject.metadata.{field}) ? oldObject.metadata.{field} : {{}})"
+    for field in ("labels", "annotations")
+)
+_NAMESPACES = Entry(
+    "namespaces",  # the namespace controller writes their status and finalizers all the time
+    conditions={"labels-or-annotations-changed": f"request.operation != 'UPDATE' || {_CHANGED}"},
+)
 _PODS = Entry("pods", tenants=True)
 _TEMPLATES = Entry("templates", tenants=True)
 _NETWORK_POLICIES = Entry("network-policies", tenants=True)
@@ -72,6 +81,7 @@ _NETWORK_POLICIES = Entry("network-policies", tenants=True)
 ENTRIES: Mapping[str, Entry] = {
     "pods": _PODS,
     **{f"{kind.resource}.{kind.group}": _TEMPLATES for kind in WORKLOADS},
+    "namespaces": _NAMESPACES,
     "services": Entry("services", tenants=True),
     "networkpolicies.networking.k8s.io": _NETWORK_POLICIES,
 }
