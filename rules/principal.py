@@ -20,12 +20,11 @@ def is_platform(review: Review, cluster: Cluster) -> bool:
 
 
 def introduce(review: Review) -> str:
-    """The user and the groups that ask, in few words: `"jane" of "dev" and 3 more groups`."""
+    """The user and the groups that ask, in few words: `"jane" of "dev"`, `"jane" of 7 groups`."""
     asker = review.requester or Requester()
-    shown = [quote(group) for group in sorted(asker.groups)]
-    if len(shown) > GROUPS_SHOWN:
-        shown = [shown[0], f"{len(shown) - 1} more groups"]
-    return f"{quote(asker.username)} of {' and '.join(shown) or 'no group'}"
+    groups = [quote(group) for group in sorted(asker.groups)]
+    of = f"{len(groups)} groups" if len(groups) > GROUPS_SHOWN else " and ".join(groups)
+    return f"{quote(asker.username)} of {of or 'no group'}"
 
 
 def admission(review: Review) -> str:
