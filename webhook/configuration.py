@@ -18,6 +18,7 @@ import yaml
 
 from rules.model import JSON, WORKLOADS, Kind, OperationName
 from rules.rulebook import Configured, Rulebook, operations_of
+from webhook.backstop import policies
 
 FailurePolicy = Literal["Fail", "Ignore"]
 Resource = tuple[Kind, str]
@@ -138,6 +139,8 @@ def everything(rulebook: Rulebook, *, text: str | None = None, mutate: bool = Tr
     for name in plan["resources"]:
         if name == "webhooks.yaml":  # generated for the built-in rulebook
             objects += webhooks(rulebook, failure_policy="Ignore", mutate=mutate)
+        elif name == "policies.yaml":
+            objects += policies(rulebook)
         else:
             objects += yaml.safe_load_all((base / name).read_text(encoding="utf-8"))
     labels = {key: value for item in plan["labels"] for key, value in item["pairs"].items()}
