@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.guarded import find, guarded_labels
-from rules.model import JSON, NAMESPACE, PODS, RUNTIME_CLASS, Decision, Rule
+from rules.model import JSON, NAMESPACE, PODS, RUNTIME_CLASS, SERVICE, Decision, Rule
 from rules.patch import apply
 from rules.review import Cluster, Requester, Review
 from rules.site import Site
@@ -60,10 +60,11 @@ def test_every_change_of_a_guarded_label_is_told_and_undone_by_its_fix(
             "tenant: {label: s/t}\n"
             "rules: {well-formed: {overrides: [{namespaceSelector: {matchExpressions: [{key: stage,"
             " operator: Exists}, {key: kubernetes.io/metadata.name, operator: Exists}]},"
-            " action: warn}]}}",
+            " action: warn}]},"
+            " opa/x: {overrides: [{namespaceSelector: {matchLabels: {ring: a}}}]}}",
         )
     )
-    assert rulebook.site.override_labels == {"stage"}
+    assert rulebook.site.override_labels == {"stage", "ring"}
     guards = guarded_labels(rulebook.site)
     cluster = Cluster(site=rulebook.site)
     value = _space(new)
@@ -137,6 +138,22 @@ def test_who_may_not_is_never_excused_by_what_is_stored() -> None:
     review = decode(written(ask_update(value, value, RUNTIME_CLASS, namespace="", name="fast")))
     decision = judge(review, BUILT_IN, Cluster())
     assert [(f.check, f.effect) for f in decision.findings] == [("TEN-6", "deny")]
+
+
+def test_addresses_that_were_stored_warn_and_ones_that_are_taken_deny() -> None:
+    spec, taken = (
+        {"externalIPs": ["192.0.2.1"]},
+        {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}},
+    )
+    stored = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": spec}
+    for value, subresource, effect in (
+        (stored, "", "warn"),
+        (stored | {"spec": {"externalIPs": ["192.0.2.2"]}}, "", "deny"),
+        (stored | {"status": taken}, "status", "deny"),
+    ):
+        review = decode(written(ask_update(value, stored, SERVICE, subResource=subresource)))
+        (finding,) = judge(review, BUILT_IN, Cluster()).findings
+        assert (finding.check, finding.effect) == ("SERVICE-THEFT", effect)
 
 
 def test_a_denial_says_who_asked_and_what_would_admit_them() -> None:

@@ -88,7 +88,7 @@ def read(
     default: Action | None = value.get("action")
     configured = [_configure(rule, said.get(rule.name, {}), default, options) for rule in known]
     revision = hashlib.sha256(f"{options}\n{text.content}".encode("utf-8", "replace"))
-    site = replace(_site(value), override_labels=_labels_of_overrides(configured))
+    site = replace(_site(value), override_labels=_labels_of_overrides(said))
     return Rulebook.of(site, configured, revision=revision.hexdigest()[:12])
 
 
@@ -171,10 +171,14 @@ def _configure(
     return Configured(base, tuple(overrides))
 
 
-def _labels_of_overrides(configured: Iterable[Configured]) -> frozenset[str]:
+def _labels_of_overrides(said: Mapping[str, JSON]) -> frozenset[str]:
     """The labels that decide which override counts, but the one that the API server sets."""
-    keys = (selector.keys for each in configured for selector, _ in each.overrides)
-    return frozenset().union(*keys) - {METADATA_NAME}
+    selectors = (
+        LabelSelector.parse(override["namespaceSelector"])
+        for rule in said.values()
+        for override in rule.get("overrides") or ()
+    )
+    return frozenset(key for selector in selectors for key in selector.keys) - {METADATA_NAME}
 
 
 def _activate(

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from rules.model import PERSISTENT_VOLUME, STORAGE_CLASS, Finding, Path, rule
 from rules.patch import lookup
-from rules.principal import admission, introduce, is_platform
+from rules.principal import admission, is_platform
 from rules.review import Cluster, Review
 from rules.words import enumerate_words, quote
 
@@ -59,23 +59,22 @@ def check(
     """`drivers`: the CSI drivers and provisioners that anybody may name."""
     if is_platform(review, cluster):
         return
-    asker = f"{introduce(review)} is not the platform"
     on_nodes = ON_NODES if review.kind == PERSISTENT_VOLUME.kind else ()
     for path in (*on_nodes, DRIVERS[review.kind]):
         found = lookup(review.object, path)
         if found is None or found == lookup(review.old, path):
             continue
         if path in ON_NODES:
-            message = f"is set, so the volume is part of a node; use a CSI driver: {asker}"
+            message = "is set, so the volume is part of a node; use a CSI driver"
         elif found not in drivers:
             usable = enumerate_words(list(drivers)) or "none"
-            message = f"is {quote(found)}; use {usable}: {asker}"
+            message = f"is {quote(found)}; use {usable}"
         else:
             continue
         yield Finding(
             check="TEN-8",
             path=path,
-            message=message,
+            message=f"{message}, since only the platform may make such storage",
             found=found,
-            why=f"what a volume shows of a node, the pods of a tenant see; {admission(review)}",
+            why=f"what a volume shows of a node, its pods see; {admission(review)}",
         )
