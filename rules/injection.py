@@ -16,6 +16,8 @@ from rules.review import Namespace
 INJECT = "sidecar.istio.io/inject"
 REVISION = "istio.io/rev"
 INJECTION = "istio-injection"
+MESH_LABEL = "sallyport.dev/mesh"
+"""Ours: `off` on a namespace says that its pods need no sidecar."""
 NEVER_INJECTED = frozenset({"kube-system", "kube-public", "kube-node-lease", "local-path-storage"})
 
 Obstacle = Literal[

@@ -12,7 +12,19 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from rules.model import JSON, NETWORK_POLICY, POD, WORKLOADS, Kind, Path
+from rules.model import (
+    JSON,
+    NAMESPACE,
+    NETWORK_POLICY,
+    PERSISTENT_VOLUME,
+    POD,
+    RUNTIME_CLASS,
+    SERVICE,
+    STORAGE_CLASS,
+    WORKLOADS,
+    Kind,
+    Path,
+)
 from rules.pods import CONTAINER_LISTS, TEMPLATES
 
 Shape = Any
@@ -46,6 +58,18 @@ SHAPES: Mapping[str, Shape] = {
     POD.kind: _POD,
     **{kind.kind: _workload(kind) for kind in WORKLOADS},
     NETWORK_POLICY.kind: {"metadata": _METADATA, "spec": dict},
+    NAMESPACE.kind: {"metadata": _METADATA},
+    SERVICE.kind: {
+        "metadata": _METADATA,
+        "spec": {"externalIPs": [str]},
+        "status": {"loadBalancer": dict},
+    },
+    RUNTIME_CLASS.kind: {"metadata": _METADATA, "handler": str},
+    PERSISTENT_VOLUME.kind: {
+        "metadata": _METADATA,
+        "spec": {"hostPath": dict, "local": dict, "csi": {"driver": str}},
+    },
+    STORAGE_CLASS.kind: {"metadata": _METADATA, "provisioner": str},
 }
 """What `shaped` rules read of an object, by its kind."""
 

@@ -12,6 +12,7 @@ import yaml
 from rules.catalog import discover
 from rules.model import (
     JSON,
+    NAMESPACE,
     PODS,
     ActiveRule,
     Kind,
@@ -19,6 +20,7 @@ from rules.model import (
     Phase,
     Rule,
 )
+from rules.pods import mapping
 from rules.review import Cluster, Review
 from rules.rulebook import Configured, Rulebook
 from rules.site import Site
@@ -36,7 +38,7 @@ MAP_KEYS = {
 class Example:
     """An example: the object, and the circumstances in which it is met."""
 
-    object: JSON
+    object: JSON = None
     old: JSON = None
     operation: OperationName = "CREATE"
     subresource: str = ""
@@ -50,15 +52,19 @@ class Example:
 
         `shaped` is that of the rulebook.
         """
-        kind = KINDS[(self.object or self.old)["kind"]]
+        value = self.object or self.old
+        kind = KINDS[value["kind"]]
+        stated = mapping(value, "metadata").get("name")
+        name = stated if isinstance(stated, str) and stated else "example"
+        inside = name if kind is NAMESPACE else "default" if kind.namespaced else ""
         asked = ask(
             self.object,
             kind,
             operation=self.operation,
             old=self.old,
             subResource=self.subresource,
-            namespace="default" if kind.namespaced else "",
-            name="example",
+            namespace=inside,  # the API server says of a Namespace that it lives in itself
+            name=name,
             userInfo={"username": "developer", **self.user},
         )
         phases: tuple[Phase, ...] = ("raw", "final") if self.phase == "raw" else ("final",)

@@ -14,6 +14,7 @@ import yaml
 
 from rules.model import JSON
 from tests import pages, reference
+from webhook.backstop import enforced, policies
 from webhook.configuration import webhooks
 from webhook.rulebook import catalogue, load
 
@@ -35,6 +36,8 @@ def contents() -> Mapping[str, str]:
         "docs/rules/README.md": pages.catalogue_page(rules),
         **{f"docs/rules/{rule.name}.md": pages.rule_page(rule) for rule in rules},
         "manifests/base/webhooks.yaml": _manifest(configurations),
+        "manifests/base/policies.yaml": _manifest(policies(built_in)),
+        "manifests/overlays/enforce/policies.yaml": _manifest(enforced(policies(built_in))),
         "manifests/overlays/enforce/webhooks.yaml": _manifest(map(_enforced, configurations)),
     }
 

@@ -123,7 +123,10 @@ def test_a_new_rule_appears_by_itself() -> None:
 
 
 def test_mutation_looks_at_creations_of_what_is_mended_and_no_template() -> None:
-    assert registered(rulebook(*RULES), "mutate") == {("", "pods", "", "CREATE")}
+    assert registered(rulebook(*RULES), "mutate") == {
+        ("", "pods", "", "CREATE"),
+        ("", "namespaces", "", "CREATE"),
+    }
     assert registered(rulebook(*RULES, mends=False), "mutate") == set()
     raw = made(kinds=(POD, *WORKLOADS, GATEWAY), phase="raw", subresources=("", "resize"))
     assert registered(rulebook(raw), "mutate") == {
@@ -162,8 +165,21 @@ def test_trusted_namespaces_are_left_out_by_the_label_that_nobody_can_forge() ->
     book = rulebook(*RULES, made(kinds=(GATEWAY,)))
     book = replace(book, site=Site(trusted=Trusted(names, label=True)))
     found = entries(*webhooks(book))
-    assert "namespaceSelector" not in found.pop("gateways.validate.sallyport.dev")
-    for entry in found.values():
+    everywhere = {
+        f"{resource}.validate.sallyport.dev"
+        for resource in (
+            "gateways",
+            "namespaces",
+            "persistentvolumes",
+            "runtimeclasses",
+            "storageclasses",
+        )
+    } | {"namespaces.mutate.sallyport.dev"}
+    assert everywhere <= set(found)
+    for name, entry in found.items():
+        if name in everywhere:
+            assert "namespaceSelector" not in entry
+            continue
         assert entry["namespaceSelector"] == {
             "matchExpressions": [
                 {
@@ -187,6 +203,23 @@ def test_a_subresource_may_have_an_entry_with_conditions(monkeypatch: pytest.Mon
     assert status["matchConditions"] == [
         {"name": "labels-changed", "expression": changed["labels-changed"]}
     ]
+
+
+def test_namespaces_are_sent_whatever_they_say_of_themselves() -> None:
+    found = entries(*webhooks(rulebook(*RULES)))["namespaces.validate.sallyport.dev"]
+    assert {name: rule["operations"] for rule in found["rules"] for name in rule["resources"]} == {
+        "namespaces": ["CREATE", "UPDATE", "DELETE"],
+        "namespaces/finalize": ["CREATE", "UPDATE"],
+        "namespaces/status": ["CREATE", "UPDATE"],
+    }
+    (condition,) = found["matchConditions"]
+    assert condition["name"] == "labels-or-annotations-changed"
+    assert condition["expression"].startswith("request.operation != 'UPDATE' || ")
+
+
+def test_what_writes_the_addresses_of_services_is_sent() -> None:
+    (sent,) = entries(*webhooks(rulebook(*RULES)))["services.validate.sallyport.dev"]["rules"]
+    assert sent["resources"] == ["services", "services/status"]
 
 
 def test_the_server_is_reached_as_a_service() -> None:

@@ -26,6 +26,7 @@ from webhook.text import Text
 BASE = generated.ROOT / "manifests" / "base"
 ENFORCE = generated.ROOT / "manifests" / "overlays" / "enforce"
 BUILT_IN = load(None)
+BINDING = "ValidatingAdmissionPolicyBinding"
 
 
 def the(kind: str, objects: list[JSON], name: str = "") -> JSON:
@@ -87,7 +88,11 @@ def test_the_second_step_enforces_and_changes_nothing_else(
     before["containers"][0]["args"].remove("--audit")
     assert next(v for v in before["volumes"] if v["name"] == "view")["configMap"].pop("optional")
     assert before == after
-    changed = {"Deployment", MUTATE.kind, VALIDATE.kind}
+    for bound in [o for o in second if o["kind"] == BINDING]:
+        assert bound["spec"]["validationActions"] == ["Deny", "Audit"]
+        bound["spec"]["validationActions"] = ["Audit"]
+        assert bound == the(BINDING, first, bound["metadata"]["name"])
+    changed = {"Deployment", MUTATE.kind, VALIDATE.kind, BINDING}
     rest = [[o for o in objects if o["kind"] not in changed] for objects in (first, second)]
     assert rest[0] == rest[1]
 

@@ -18,6 +18,7 @@ import yaml
 
 from rules.model import JSON, WORKLOADS, Kind, OperationName
 from rules.rulebook import Configured, Rulebook, operations_of
+from webhook.backstop import policies
 
 FailurePolicy = Literal["Fail", "Ignore"]
 Resource = tuple[Kind, str]
@@ -65,6 +66,15 @@ class Entry:
     conditions: Mapping[str, str] = field(default_factory=dict)
 
 
+_CHANGED = " || ".join(
+    f"(has(object.metadata.{field}) ? object.metadata.{field} : {{}})"
+    f" != (has(oldObject.metadata.{field}) ? oldObject.metadata.{field} : {{}})"
+    for field in ("labels", "annotations")
+)
+_NAMESPACES = Entry(
+    "namespaces",  # the namespace controller writes their status and finalizers all the time
+    conditions={"labels-or-annotations-changed": f"request.operation != 'UPDATE' || {_CHANGED}"},
+)
 _PODS = Entry("pods", tenants=True)
 _TEMPLATES = Entry("templates", tenants=True)
 _NETWORK_POLICIES = Entry("network-policies", tenants=True)
@@ -72,6 +82,7 @@ _NETWORK_POLICIES = Entry("network-policies", tenants=True)
 ENTRIES: Mapping[str, Entry] = {
     "pods": _PODS,
     **{f"{kind.resource}.{kind.group}": _TEMPLATES for kind in WORKLOADS},
+    "namespaces": _NAMESPACES,
     "services": Entry("services", tenants=True),
     "networkpolicies.networking.k8s.io": _NETWORK_POLICIES,
 }
@@ -128,6 +139,8 @@ def everything(rulebook: Rulebook, *, text: str | None = None, mutate: bool = Tr
     for name in plan["resources"]:
         if name == "webhooks.yaml":  # generated for the built-in rulebook
             objects += webhooks(rulebook, failure_policy="Ignore", mutate=mutate)
+        elif name == "policies.yaml":
+            objects += policies(rulebook)
         else:
             objects += yaml.safe_load_all((base / name).read_text(encoding="utf-8"))
     labels = {key: value for item in plan["labels"] for key, value in item["pairs"].items()}

@@ -128,6 +128,7 @@ def preflight(rules: Sequence[Configured], cluster: Cluster) -> list[tuple[str, 
         replace(configured.default, mends=True, action="enforce")
         for configured in rules
         if configured.default.rule.mend != "off" and configured.default.action != "off"
+        if POD in configured.default.rule.kinds
     ]
     review = Review(
         operation="CREATE",

@@ -30,6 +30,7 @@ SECTIONS = {
     "messages": "messages",
 }
 """The sections of the file that are parts of Site, and what they are called there."""
+METADATA_NAME = "kubernetes.io/metadata.name"
 _Part = TypeVar("_Part")
 
 
@@ -87,7 +88,8 @@ def read(
     default: Action | None = value.get("action")
     configured = [_configure(rule, said.get(rule.name, {}), default, options) for rule in known]
     revision = hashlib.sha256(f"{options}\n{text.content}".encode("utf-8", "replace"))
-    return Rulebook.of(_site(value), configured, revision=revision.hexdigest()[:12])
+    site = replace(_site(value), override_labels=_labels_of_overrides(said))
+    return Rulebook.of(site, configured, revision=revision.hexdigest()[:12])
 
 
 def _examine(text: Text, rules: tuple[Rule, ...]) -> Mapping[str, JSON]:
@@ -167,6 +169,16 @@ def _configure(
         active = _activate(active, mend, override.get("parameters") or {}, options)
         overrides.append((LabelSelector.parse(override["namespaceSelector"]), active))
     return Configured(base, tuple(overrides))
+
+
+def _labels_of_overrides(said: Mapping[str, JSON]) -> frozenset[str]:
+    """The labels that decide which override counts, but the one that the API server sets."""
+    selectors = (
+        LabelSelector.parse(override["namespaceSelector"])
+        for rule in said.values()
+        for override in rule.get("overrides") or ()
+    )
+    return frozenset(key for selector in selectors for key in selector.keys) - {METADATA_NAME}
 
 
 def _activate(

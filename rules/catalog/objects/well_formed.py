@@ -9,7 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from rules.model import JSON, NETWORK_POLICY, PODS, Finding, Path, rule
+from rules.model import (
+    JSON,
+    NAMESPACE,
+    NETWORK_POLICY,
+    PERSISTENT_VOLUME,
+    PODS,
+    RUNTIME_CLASS,
+    SERVICE,
+    STORAGE_CLASS,
+    Finding,
+    Path,
+    rule,
+)
 from rules.netpol.dialects.kubernetes import SMALL_ENOUGH, translate
 from rules.patch import lookup
 from rules.review import Cluster, Review
@@ -31,13 +43,20 @@ DENY = [
     "{kind: Pod, spec: {hostNetwork: 'true', containers: [{name: a}]}}",
     "{kind: Pod, spec: {containers: {name: a}}}",
     "{kind: Pod, spec: {containers: [null]}}",
+    "{kind: Namespace, metadata: {labels: [a]}}",
+    "{kind: PersistentVolume, spec: {csi: {driver: 7}}}",
     "{kind: NetworkPolicy, spec: []}",
     "{kind: NetworkPolicy, spec: {podSelector: {}, egress: [{to: [{ipBlock: {cidr: x}}]}]}}",
     "{kind: NetworkPolicy, spec: {podSelector: {}, egress: [{ports: [{port: 70000}]}]}}",
 ]
 
 
-@rule(kinds=(*PODS, NETWORK_POLICY), shaped=True, severity="high")
+KINDS = (
+    *PODS, NETWORK_POLICY, NAMESPACE, SERVICE, RUNTIME_CLASS, PERSISTENT_VOLUME, STORAGE_CLASS,
+)  # fmt: skip
+
+
+@rule(kinds=KINDS, shaped=True, severity="high")
 def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
     """Speaks as MALFORMED, and as LIMIT of what is too large; the door says that of too deep."""
     if not (review.fits or FITS[review.kind](review.object)):
