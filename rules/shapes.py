@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from rules.model import JSON, NETWORK_POLICY, POD, WORKLOADS, Kind, Path
+from rules.model import BINDING, JSON, NETWORK_POLICY, POD, WORKLOADS, Kind, Path
 from rules.pods import CONTAINER_LISTS, TEMPLATES
 
 Shape = Any
@@ -24,12 +24,45 @@ _METADATA = {
     "labels": {str: str},
     "annotations": {str: str},
 }
-_CONTAINER = {"name": str, "image": str}
+VOLUME_SOURCES = (
+    "awsElasticBlockStore", "azureDisk", "azureFile", "cephfs", "cinder", "configMap", "csi",
+    "downwardAPI", "emptyDir", "ephemeral", "fc", "flexVolume", "flocker", "gcePersistentDisk",
+    "gitRepo", "glusterfs", "hostPath", "image", "iscsi", "nfs", "persistentVolumeClaim",
+    "photonPersistentDisk", "portworxVolume", "projected", "quobyte", "rbd", "scaleIO", "secret",
+    "storageos", "vsphereVolume",
+)  # fmt: skip
+"""All that a volume of a pod can come from, as of Kubernetes 1.36."""
+
+_HOST_PROCESS = {"windowsOptions": {"hostProcess": bool}}
+_RESOURCES = {"limits": dict, "requests": dict}
+_CONTAINER = {
+    "name": str,
+    "image": str,
+    "restartPolicy": str,
+    "ports": [{"name": str, "hostPort": int}],
+    "resources": _RESOURCES,
+    "securityContext": {"privileged": bool, "procMount": str, **_HOST_PROCESS},
+    "volumeMounts": [{"subPath": str, "subPathExpr": str}],
+    "volumeDevices": [dict],
+}
 _POD = {
     "metadata": _METADATA,
     "spec": {
+        "hostIPC": bool,
         "hostNetwork": bool,
+        "hostPID": bool,
+        "nodeName": str,
+        "nodeSelector": {str: str},
+        "os": {"name": str},
+        "resourceClaims": [dict],
+        "resources": _RESOURCES,
         "runtimeClassName": object,
+        "securityContext": _HOST_PROCESS,
+        "shareProcessNamespace": bool,
+        "tolerations": [{"key": str, "operator": str}],
+        "volumes": [
+            {"name": str, **dict.fromkeys(VOLUME_SOURCES, dict), "csi": {"driver": str}},
+        ],
         **{containers: [_CONTAINER] for containers in CONTAINER_LISTS},
     },
 }
@@ -45,6 +78,7 @@ def _workload(kind: Kind) -> Shape:
 SHAPES: Mapping[str, Shape] = {
     POD.kind: _POD,
     **{kind.kind: _workload(kind) for kind in WORKLOADS},
+    BINDING.kind: {"metadata": _METADATA},
     NETWORK_POLICY.kind: {"metadata": _METADATA, "spec": dict},
 }
 """What `shaped` rules read of an object, by its kind."""
