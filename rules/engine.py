@@ -80,6 +80,9 @@ def select(rulebook: Rulebook, review: Review, cluster: Cluster) -> Chosen:
     key = review.key
     if key not in rulebook.index or _keeps_house(review) or _shows_nothing(review):
         return NOBODY
+    if review.shows_static_pod:
+        log.warning("[%s] a mirror pod passes: its static pod runs already", _ref(review))
+        return NOBODY
     namespace = review.namespace
     known = review.requester is not None
     if not namespace or review.kind == NAMESPACE.kind:  # a Namespace is not in itself

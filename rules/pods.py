@@ -20,11 +20,15 @@ TEMPLATES: Mapping[tuple[str, str], Path] = {
 """Where each workload kind, by (group, kind), keeps its pod template."""
 
 
-class Container(NamedTuple):
-    """A container and its place in the pod."""
+class Item(NamedTuple):
+    """A map in a list, and its place."""
 
     path: Path
     value: Mapping[str, JSON]
+
+
+Container = Item
+"""A container and its place in the pod."""
 
 
 def mapping(value: JSON, *steps: str) -> Mapping[str, JSON]:
@@ -59,11 +63,24 @@ def containers(pod: JSON) -> Iterator[Container]:
     """All containers of a pod: init, ordinary and ephemeral ones, in that order."""
     spec = mapping(pod, "spec")
     for key in CONTAINER_LISTS:
-        found = spec.get(key)
-        if isinstance(found, list):
-            for index, value in enumerate(found):
-                if isinstance(value, dict):
-                    yield Container(("spec", key, index), value)
+        yield from items(spec, ("spec",), key)
+
+
+def items(owner: Mapping[str, JSON], path: Path, key: str) -> Iterator[Item]:
+    """The maps in a list that is a field of `owner`, which stands at `path`."""
+    found = owner.get(key)
+    if isinstance(found, list):
+        for index, value in enumerate(found):
+            if isinstance(value, dict):
+                yield Item((*path, key, index), value)
+
+
+def added(pod: JSON, former: JSON, key: str) -> Iterator[Item]:
+    """The maps in a list of a pod's spec that are not in the former pod's; all, where none was."""
+    known = mapping(former, "spec").get(key)
+    for item in items(mapping(pod, "spec"), ("spec",), key):
+        if not isinstance(known, list) or item.value not in known:
+            yield item
 
 
 def lift(workload: JSON, template: Path, namespace: str) -> tuple[JSON, Path]:

@@ -11,17 +11,23 @@ from rules.model import (
     JSON,
     MUTATING_WEBHOOKS,
     NAMESPACE,
+    POD,
     RUNTIME_CLASS,
     Kind,
     OperationName,
     Phase,
 )
-from rules.pods import labels_of, mapping
+from rules.pods import annotations_of, labels_of, mapping
 from rules.site import TRUST_LABEL, Site
 from rules.words import printable
 
 READABLE = (NAMESPACE, RUNTIME_CLASS, MUTATING_WEBHOOKS)
 """The kinds that a Cluster holds."""
+
+MIRROR = "kubernetes.io/config.mirror"
+"""The annotation of mirror pods, by which a kubelet shows the static pods of its node."""
+NODE = "system:node:"
+NODES = "system:nodes"
 
 STOCK_CLASSES: Mapping[str, str] = {
     "kata-mshv-vm-isolation": "kata",
@@ -117,6 +123,18 @@ class Review(NamedTuple):  # made for each request: in a fifth of the time of a 
         """The name of the object, as the request says or else itself; "" where it has none yet."""
         stated = mapping(self.object, "metadata").get("name")
         return self.name or (stated if isinstance(stated, str) else "")
+
+    @property
+    def shows_static_pod(self) -> bool:
+        """Whether a kubelet makes a mirror pod for its own node, where that pod runs already."""
+        asker = self.requester
+        if asker is None or not asker.username.startswith(NODE) or NODES not in asker.groups:
+            return False
+        return (
+            self.key == ("", POD.resource, "", "CREATE")
+            and MIRROR in annotations_of(self.object)
+            and asker.username == f"{NODE}{mapping(self.object, 'spec').get('nodeName')}"
+        )
 
     def showing(self, value: JSON) -> Review:
         """The same question about another object."""

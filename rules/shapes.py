@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from rules.model import (
+    BINDING,
     JSON,
     NAMESPACE,
     NETWORK_POLICY,
@@ -36,12 +37,45 @@ _METADATA = {
     "labels": {str: str},
     "annotations": {str: str},
 }
-_CONTAINER = {"name": str, "image": str}
+VOLUME_SOURCES = (
+    "awsElasticBlockStore", "azureDisk", "azureFile", "cephfs", "cinder", "configMap", "csi",
+    "downwardAPI", "emptyDir", "ephemeral", "fc", "flexVolume", "flocker", "gcePersistentDisk",
+    "gitRepo", "glusterfs", "hostPath", "image", "iscsi", "nfs", "persistentVolumeClaim",
+    "photonPersistentDisk", "portworxVolume", "projected", "quobyte", "rbd", "scaleIO", "secret",
+    "storageos", "vsphereVolume",
+)  # fmt: skip
+"""All that a volume of a pod can come from, as of Kubernetes 1.36."""
+
+_HOST_PROCESS = {"windowsOptions": {"hostProcess": bool}}
+_RESOURCES = {"limits": dict, "requests": dict}
+_CONTAINER = {
+    "name": str,
+    "image": str,
+    "restartPolicy": str,
+    "ports": [{"name": str, "hostPort": int}],
+    "resources": _RESOURCES,
+    "securityContext": {"privileged": bool, "procMount": str, **_HOST_PROCESS},
+    "volumeMounts": [{"subPath": str, "subPathExpr": str}],
+    "volumeDevices": [dict],
+}
 _POD = {
     "metadata": _METADATA,
     "spec": {
+        "hostIPC": bool,
         "hostNetwork": bool,
+        "hostPID": bool,
+        "nodeName": str,
+        "nodeSelector": {str: str},
+        "os": {"name": str},
+        "resourceClaims": [dict],
+        "resources": _RESOURCES,
         "runtimeClassName": object,
+        "securityContext": _HOST_PROCESS,
+        "shareProcessNamespace": bool,
+        "tolerations": [{"key": str, "operator": str}],
+        "volumes": [
+            {"name": str, **dict.fromkeys(VOLUME_SOURCES, dict), "csi": {"driver": str}},
+        ],
         **{containers: [_CONTAINER] for containers in CONTAINER_LISTS},
     },
 }
@@ -57,6 +91,7 @@ def _workload(kind: Kind) -> Shape:
 SHAPES: Mapping[str, Shape] = {
     POD.kind: _POD,
     **{kind.kind: _workload(kind) for kind in WORKLOADS},
+    BINDING.kind: {"metadata": _METADATA},
     NETWORK_POLICY.kind: {"metadata": _METADATA, "spec": dict},
     NAMESPACE.kind: {"metadata": _METADATA},
     SERVICE.kind: {

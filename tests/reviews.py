@@ -24,7 +24,8 @@ DEVELOPER = {"username": "developer", "groups": ["system:authenticated"]}
 def pod(spec: JSON = None, **metadata: JSON) -> JSON:
     """A pod that no shipped rule has anything to say of, but for what is given."""
     named = {"name": "web", "namespace": SPACE, "labels": {"istio.io/rev": REVISION}}
-    stated = {"runtimeClassName": CLASS, "containers": [{"name": "app", "image": "web:1"}]}
+    container = {"name": "app", "image": "web:1", "resources": {"limits": {"memory": "1Gi"}}}
+    stated = {"runtimeClassName": CLASS, "containers": [container]}
     return {
         "apiVersion": "v1",
         "kind": "Pod",

@@ -46,7 +46,7 @@ metadata:
   name: a
   namespace: blue
 spec:
-  containers: [{name: a, image: "b:1"}]
+  containers: [{name: a, image: "b:1", resources: {limits: {memory: 1Gi}}}]
 """
 RUNC = POD_TEXT + "  runtimeClassName: runc\n"
 MESHED = "apiVersion: v1\nkind: Namespace\nmetadata: {name: blue, labels: {istio.io/rev: asm-1}}\n"
@@ -395,7 +395,8 @@ def _review(operation: str = "CREATE", **more: JSON) -> JSON:
 
 def _pod(runtime_class: str = "runc") -> JSON:
     metadata = {"name": "a", "namespace": "blue"}
-    spec = {"runtimeClassName": runtime_class, "containers": [{"name": "a", "image": "b:1"}]}
+    container = {"name": "a", "image": "b:1", "resources": {"limits": {"memory": "1Gi"}}}
+    spec = {"runtimeClassName": runtime_class, "containers": [container]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 

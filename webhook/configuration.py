@@ -17,7 +17,7 @@ from typing import Literal, get_args
 import yaml
 
 from rules.model import JSON, WORKLOADS, Kind, OperationName
-from rules.rulebook import Configured, Rulebook, operations_of
+from rules.rulebook import Configured, Rulebook, operations_of, resources_of
 from webhook.backstop import policies
 
 FailurePolicy = Literal["Fail", "Ignore"]
@@ -76,11 +76,30 @@ _NAMESPACES = Entry(
     conditions={"labels-or-annotations-changed": f"request.operation != 'UPDATE' || {_CHANGED}"},
 )
 _PODS = Entry("pods", tenants=True)
+_POD_STATUS = Entry(
+    "pod-status",  # the kubelets report without end, and metadata is all that rules read there
+    tenants=True,
+    conditions={
+        "metadata-changed": " || ".join(
+            f"(has(object.metadata.{name}) ? object.metadata.{name} : {{}})"
+            f" != (has(oldObject.metadata.{name}) ? oldObject.metadata.{name} : {{}})"
+            for name in ("labels", "annotations")
+        )
+    },
+)
+_BINDINGS = Entry(
+    "bindings",  # the scheduler binds each pod of the cluster, and may
+    tenants=True,
+    conditions={"not-the-scheduler": "request.userInfo.username != 'system:kube-scheduler'"},
+)
 _TEMPLATES = Entry("templates", tenants=True)
 _NETWORK_POLICIES = Entry("network-policies", tenants=True)
 
 ENTRIES: Mapping[str, Entry] = {
     "pods": _PODS,
+    "pods/status": _POD_STATUS,
+    "pods/binding": _BINDINGS,
+    "bindings": _BINDINGS,
     **{f"{kind.resource}.{kind.group}": _TEMPLATES for kind in WORKLOADS},
     "namespaces": _NAMESPACES,
     "services": Entry("services", tenants=True),
@@ -176,14 +195,13 @@ def _requests(rulebook: Rulebook, door: Door) -> Mapping[Resource, frozenset[Ope
         if not _stands(configured, door):
             continue
         rule = configured.default.rule
-        for kind in rule.kinds:
-            for subresource in rule.subresources:
-                operations = operations_of(kind, rule.operations)
-                if door is MUTATE:  # it looks at the creation of an object itself, and no template
-                    whole = kind not in WORKLOADS and not subresource
-                    operations = operations & {"CREATE"} if whole else frozenset()
-                if operations:
-                    wanted[kind, subresource] |= operations
+        for kind, subresource in resources_of(rule):
+            operations = operations_of(kind, rule.operations)
+            if door is MUTATE:  # it looks at the creation of an object itself, and no template
+                whole = kind not in WORKLOADS and not subresource
+                operations = operations & {"CREATE"} if whole else frozenset()
+            if operations:
+                wanted[kind, subresource] |= operations
     return wanted
 
 

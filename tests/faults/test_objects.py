@@ -260,7 +260,6 @@ def test_row_22_a_rule_of_replicas_reads_a_scale() -> None:
 @pytest.mark.parametrize(
     ("kind", "subresource"),
     [
-        (POD, "status"),
         (POD, "eviction"),
         (POD, "binding"),
         (DEPLOYMENT, "status"),
@@ -322,7 +321,10 @@ def test_row_27_a_tenant_forges_no_exemption(server: Serving) -> None:
         "labels": {"istio.io/rev": REVISION, "sallyport.dev/trust": "trusted"},
         "ownerReferences": [{"kind": "Node", "name": "x", "apiVersion": "v1"}],
     }
-    assert reasons(server.ask(ask(wrong_pod(**forged)))) == {"sandboxed-runtime-class"}
+    assert reasons(server.ask(ask(wrong_pod(**forged)))) == {
+        "mirror-pods-from-their-node",
+        "sandboxed-runtime-class",
+    }
 
 
 LEAVING = {"deletionTimestamp": "2026-01-01T00:00:00Z"}

@@ -14,6 +14,7 @@ from rules.model import (
     NAMESPACE,
     NETWORK_POLICY,
     PERSISTENT_VOLUME,
+    POD,
     PODS,
     RUNTIME_CLASS,
     SERVICE,
@@ -56,7 +57,12 @@ KINDS = (
 )  # fmt: skip
 
 
-@rule(kinds=KINDS, shaped=True, severity="high")
+@rule(
+    kinds=KINDS,
+    also=((POD, "ephemeralcontainers"), (POD, "resize"), (POD, "status")),
+    shaped=True,
+    severity="high",
+)
 def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
     """Speaks as MALFORMED, and as LIMIT of what is too large; the door says that of too deep."""
     if not (review.fits or FITS[review.kind](review.object)):

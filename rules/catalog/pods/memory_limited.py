@@ -1,0 +1,85 @@
+"""A pod of a tenant must limit its memory: the limits are the size of its VM.
+
+Why: without a limit the VM has a size that nobody chose, 512Mi or 2Gi; less than 128Mi is
+not supported.
+Source: AKS documentation, considerations of pod sandboxing; sandbox-and-mesh SBX-15.
+
+The limits of all containers that run beside each other count together, the sidecar's too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rules.model import JSON, PODS, Finding, Path, rule
+from rules.patch import lookup, set_field
+from rules.pods import containers
+from rules.quantity import InvalidQuantity, parse
+from rules.refusal import refuse
+from rules.review import Cluster, Review
+from rules.words import quote
+
+LEAST = "128Mi"
+USUAL = "512Mi"
+LIMIT: Path = ("resources", "limits", "memory")
+
+
+def _pod(*limits: str, rest: str = "") -> str:
+    listed = ", ".join(f"{{resources: {{limits: {{memory: {limit}}}}}}}" for limit in limits)
+    return f"{{kind: Pod, spec: {{containers: [{listed}], {rest}}}}}"
+
+
+_SIDECAR = "{restartPolicy: Always, resources: {limits: {memory: 64Mi}}}"
+ALLOW = [
+    _pod("128Mi"),
+    _pod("134217728"),
+    _pod("0.125Gi"),
+    _pod("64Mi", "64Mi"),
+    _pod("64Mi", rest=f"initContainers: [{_SIDECAR}]"),
+    "{kind: Pod, spec: {resources: {limits: {memory: 1Gi}}, containers: [{name: a}]}}",
+]
+DENY = [
+    _pod("64Mi"),  # case 25
+    _pod("64Mi", "32Mi", rest="initContainers: [{resources: {limits: {memory: 1Gi}}}]"),
+    _pod("100M"),
+    _pod("128mi"),
+    "{kind: Pod, spec: {resources: {limits: {memory: 64Mi}}, containers: [{name: a}]}}",
+]
+WARN = [
+    "{kind: Pod, spec: {containers: [{name: a}]}}",  # case 26
+    "{kind: Pod, spec: {containers: [{resources: {limits: {cpu: 1}, requests: {memory: 1Gi}}}]}}",
+]
+
+
+@rule(kinds=PODS, operations=("CREATE",), shaped=True, severity="medium")
+def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
+    """Warns of each container without a limit; denies a sum that is too small for a VM."""
+    sizes = {}
+    for place in _places(review.object):
+        stated = lookup(review.object, place)
+        if stated is None:
+            message = "is not set, so nobody chose the size of the VM; set it, for example to "
+            patch = set_field(review.object, place, USUAL)
+            yield refuse(review, "SBX-15", place, message + quote(USUAL), *patch, level="warn")
+            continue
+        try:
+            sizes[place] = parse(stated)
+        except InvalidQuantity as invalid:
+            yield refuse(review, "SBX-15", place, str(invalid))
+    if sizes and sum(sizes.values()) < parse(LEAST):
+        place = next(iter(sizes))
+        shown = quote(lookup(review.object, place))
+        message = f"is {shown}, and the VM then has less than {LEAST}; set it to {quote(LEAST)}"
+        yield refuse(review, "SBX-15", place, message, *set_field(review.object, place, LEAST))
+
+
+def _places(pod: JSON) -> list[Path]:
+    """Where the limits stand that count: that of the whole pod, or those of its containers."""
+    whole: Path = ("spec", *LIMIT)
+    if lookup(pod, whole) is not None:
+        return [whole]
+    return [
+        (*path, *LIMIT)
+        for path, container in containers(pod)
+        if path[1] == "containers" or container.get("restartPolicy") == "Always"
+    ]
