@@ -78,7 +78,8 @@ class Review(NamedTuple):  # made for each request: in a fifth of the time of a 
     the API server converted that. `phases` says which rules may speak: raw for the author's text
     before others change it, final for what will be stored. `requester` is None where nobody is
     known (audit, scan). Objects are decoded when first asked for; see `rules.review.Lazy`. `fits`
-    says that the new object is known to have the shape that `rules.shapes` names.
+    says that the new object is known to have the shape that `rules.shapes` names. `injected` says
+    that raw rules see a pod as Istio has made it, where nothing of ours is asked before Istio.
     """
 
     operation: OperationName
@@ -96,6 +97,7 @@ class Review(NamedTuple):  # made for each request: in a fifth of the time of a 
     new: Lazy[JSON] = NOTHING
     former: Lazy[JSON] = NOTHING
     fits: bool = False
+    injected: bool = False
 
     @property
     def key(self) -> tuple[str, str, str, str]:

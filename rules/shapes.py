@@ -24,12 +24,13 @@ _METADATA = {
     "labels": {str: str},
     "annotations": {str: str},
 }
-_CONTAINER = {"name": str, "image": str}
+_CONTAINER = {"name": str, "image": str, "volumeMounts": [{"name": str}]}
 _POD = {
     "metadata": _METADATA,
     "spec": {
         "hostNetwork": bool,
         "runtimeClassName": object,
+        "volumes": [{"name": str}],
         **{containers: [_CONTAINER] for containers in CONTAINER_LISTS},
     },
 }

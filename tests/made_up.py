@@ -88,6 +88,11 @@ class Standing:
         """The phases of a door."""
         return own if self.mutate else ("raw", "final")
 
+    @property
+    def injected(self) -> bool:
+        """Whether raw rules see pods only after Istio."""
+        return not self.mutate
+
 
 class Doors:
     """Both doors in this process, from the bytes that come to the bytes that go."""

@@ -65,12 +65,30 @@ class Entry:
     conditions: Mapping[str, str] = field(default_factory=dict)
 
 
+def _differs(field: str) -> str:
+    """CEL that asks whether this map of the metadata was changed; an absent one is empty."""
+    old, new = (
+        f"(has({name}.metadata.{field}) ? {name}.metadata.{field} : {{}})"
+        for name in ("oldObject", "object")
+    )
+    return f"{old} != {new}"
+
+
 _PODS = Entry("pods", tenants=True)
+_POD_STATUS = Entry(
+    "pods-status",
+    tenants=True,
+    # every kubelet writes every status, many times a minute
+    conditions={
+        "labels-or-annotations-changed": " || ".join(map(_differs, ("labels", "annotations")))
+    },
+)
 _TEMPLATES = Entry("templates", tenants=True)
 _NETWORK_POLICIES = Entry("network-policies", tenants=True)
 
 ENTRIES: Mapping[str, Entry] = {
     "pods": _PODS,
+    "pods/status": _POD_STATUS,
     **{f"{kind.resource}.{kind.group}": _TEMPLATES for kind in WORKLOADS},
     "services": Entry("services", tenants=True),
     "networkpolicies.networking.k8s.io": _NETWORK_POLICIES,

@@ -50,6 +50,11 @@ class Live:
         """The phases of a door; without /mutate, /validate judges the author's text too."""
         return own if self._settings.mutate else ("raw", "final")
 
+    @property
+    def injected(self) -> bool:
+        """Whether raw rules see pods only after Istio: without /mutate nobody asks us before."""
+        return not self._settings.mutate
+
     def beat(self, now: float) -> None:
         """The event loop came round at `now`, a monotonic time."""
         self._beat = now
