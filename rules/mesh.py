@@ -26,6 +26,8 @@ STEERING_LABELS = (
 )
 """How the labels begin by which Istio treats a pod otherwise than its peers."""
 
+KATA = "io.katacontainers."
+"""How the annotations begin that the runtime reads when it starts the sandbox."""
 TELEMETRY_ANNOTATIONS = frozenset(
     {"resource.opentelemetry.io/service.version", "resource.opentelemetry.io/service.namespace"}
 )
@@ -47,3 +49,10 @@ def steers_as_annotation(key: str) -> bool:
     domain, slash, _ = key.partition("/")
     own = slash and (domain == "istio.io" or domain.endswith(".istio.io"))
     return bool(own) or key in TELEMETRY_ANNOTATIONS
+
+
+def is_settled(place: str, key: str) -> bool:
+    """Whether this one of a pod's `labels` or `annotations` may not change once it was admitted."""
+    if place == "labels":
+        return steers_as_label(key)
+    return steers_as_annotation(key) or key.startswith(KATA)

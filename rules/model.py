@@ -60,6 +60,7 @@ REPLICA_SET = Kind("apps", "ReplicaSet", "replicasets")
 JOB = Kind("batch", "Job", "jobs")
 CRON_JOB = Kind("batch", "CronJob", "cronjobs")
 SERVICE = Kind("", "Service", "services")
+BINDING = Kind("", "Binding", "bindings")
 CONFIG_MAP = Kind("", "ConfigMap", "configmaps")
 PERSISTENT_VOLUME = Kind("", "PersistentVolume", "persistentvolumes", namespaced=False)
 STORAGE_CLASS = Kind("storage.k8s.io", "StorageClass", "storageclasses", namespaced=False)
@@ -140,6 +141,7 @@ class Examples:
 class Rule:
     """A rule of the catalogue. Its name is its file name in kebab case.
 
+    `also` are subresources of single kinds, beside `subresources`, which hold for all of them;
     `reads` are the kinds it asks the Cluster for; `shaped` promises that it reads no field beyond
     `rules.shapes`, so that no more need be decoded; `mend` and `action` are its settings in the
     built-in rulebook; `lift=False` keeps its examples out of workload templates and says why.
@@ -162,6 +164,7 @@ class Rule:
     parameters: Mapping[str, JSON]
     lift: bool | str = True
     shaped: bool = False
+    also: tuple[tuple[Kind, str], ...] = ()
 
     @property
     def summary(self) -> str:
@@ -206,6 +209,7 @@ def rule(  # noqa: PLR0913  # what a rule may declare
     kinds: Iterable[Kind],
     operations: Iterable[OperationName] = ("CREATE", "UPDATE"),
     subresources: Iterable[str] = ("",),
+    also: Iterable[tuple[Kind, str]] = (),
     reads: Iterable[Kind] = (),
     shaped: bool = False,
     severity: Severity = "high",
@@ -225,6 +229,7 @@ def rule(  # noqa: PLR0913  # what a rule may declare
         "kinds": tuple(kinds),
         "operations": frozenset(operations),
         "subresources": tuple(subresources),
+        "also": tuple(also),
         "reads": frozenset(reads),
         "shaped": shaped,
         "severity": severity,

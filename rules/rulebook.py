@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 
-from rules.model import ActiveRule, Kind, OperationName
+from rules.model import ActiveRule, Kind, OperationName, Rule
 from rules.pods import TEMPLATES
 from rules.selectors import LabelSelector
 from rules.site import Site
@@ -116,10 +117,15 @@ def _is_shaped(configured: Configured) -> bool:
 
 def _keys(configured: Configured) -> Iterable[Key]:
     rule = configured.default.rule
-    for kind in rule.kinds:
-        for subresource in rule.subresources:
-            for operation in sorted(operations_of(kind, rule.operations)):
-                yield kind.group, kind.resource, subresource, operation
+    for kind, subresource in resources_of(rule):
+        for operation in sorted(operations_of(kind, rule.operations)):
+            yield kind.group, kind.resource, subresource, operation
+
+
+def resources_of(rule: Rule) -> Iterable[tuple[Kind, str]]:
+    """The kinds and subresources at which a rule must be asked, `""` for the object itself."""
+    yield from product(rule.kinds, rule.subresources)
+    yield from rule.also
 
 
 def operations_of(kind: Kind, operations: frozenset[OperationName]) -> frozenset[OperationName]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from rules.model import JSON, NETWORK_POLICY, POD, WORKLOADS, Kind, Path
+from rules.model import BINDING, JSON, NETWORK_POLICY, POD, WORKLOADS, Kind, Path
 from rules.pods import CONTAINER_LISTS, TEMPLATES
 
 Shape = Any
@@ -46,6 +46,7 @@ def _workload(kind: Kind) -> Shape:
 SHAPES: Mapping[str, Shape] = {
     POD.kind: _POD,
     **{kind.kind: _workload(kind) for kind in WORKLOADS},
+    BINDING.kind: {"metadata": _METADATA},
     NETWORK_POLICY.kind: {"metadata": _METADATA, "spec": dict},
 }
 """What `shaped` rules read of an object, by its kind."""

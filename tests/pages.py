@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import yaml
 
 from rules.model import JSON, Rule
-from rules.rulebook import Rulebook, operations_of
+from rules.rulebook import Rulebook, operations_of, resources_of
 from rules.words import enumerate_words, sentence
 from tests.examples import read, rulebook
 from webhook.judge import judge
@@ -88,10 +88,10 @@ def _facts(rule: Rule) -> list[tuple[str, str]]:
 def _judges(rule: Rule) -> Iterator[str]:
     """`CREATE and UPDATE of Pod, Deployment`, kinds with the same operations together."""
     together: dict[str, list[str]] = {}
-    for kind in rule.kinds:
+    for kind, part in resources_of(rule):
         operations = enumerate_words(sorted(operations_of(kind, rule.operations)), "and")
-        names = [f"{kind.kind} ({part})" if part else kind.kind for part in rule.subresources]
-        together.setdefault(operations, []).extend(names)
+        name = f"{kind.kind} ({part})" if part else kind.kind
+        together.setdefault(operations, []).append(name)
     for operations, names in together.items():
         yield f"{operations} of {', '.join(names)}"
 

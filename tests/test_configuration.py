@@ -27,7 +27,7 @@ NAME = re.compile(r"[a-z0-9-]+\.(mutate|validate)\.sallyport\.dev")
 
 def made(rule: Rule = RULES[0], **declared: Any) -> Rule:
     """A rule that no catalogue holds: phase final, mends nothing, the rest as declared."""
-    neutral: dict[str, Any] = {"phase": "final", "mend": "off", "subresources": ("",)}
+    neutral: dict[str, Any] = {"phase": "final", "mend": "off", "subresources": ("",), "also": ()}
     return replace(rule, name="made-up", **(neutral | declared))
 
 

@@ -17,7 +17,7 @@ from typing import Literal, get_args
 import yaml
 
 from rules.model import JSON, WORKLOADS, Kind, OperationName
-from rules.rulebook import Configured, Rulebook, operations_of
+from rules.rulebook import Configured, Rulebook, operations_of, resources_of
 
 FailurePolicy = Literal["Fail", "Ignore"]
 Resource = tuple[Kind, str]
@@ -65,23 +65,22 @@ class Entry:
     conditions: Mapping[str, str] = field(default_factory=dict)
 
 
-def _differs(field: str) -> str:
-    """CEL that asks whether this map of the metadata was changed; an absent one is empty."""
-    old, new = (
-        f"(has({name}.metadata.{field}) ? {name}.metadata.{field} : {{}})"
-        for name in ("oldObject", "object")
-    )
-    return f"{old} != {new}"
-
-
 _PODS = Entry("pods", tenants=True)
 _POD_STATUS = Entry(
-    "pods-status",
+    "pod-status",  # the kubelets report without end, and metadata is all that rules read there
     tenants=True,
-    # every kubelet writes every status, many times a minute
     conditions={
-        "labels-or-annotations-changed": " || ".join(map(_differs, ("labels", "annotations")))
+        "metadata-changed": " || ".join(
+            f"(has(object.metadata.{name}) ? object.metadata.{name} : {{}})"
+            f" != (has(oldObject.metadata.{name}) ? oldObject.metadata.{name} : {{}})"
+            for name in ("labels", "annotations")
+        )
     },
+)
+_BINDINGS = Entry(
+    "bindings",  # the scheduler binds each pod of the cluster, and may
+    tenants=True,
+    conditions={"not-the-scheduler": "request.userInfo.username != 'system:kube-scheduler'"},
 )
 _TEMPLATES = Entry("templates", tenants=True)
 _NETWORK_POLICIES = Entry("network-policies", tenants=True)
@@ -89,6 +88,8 @@ _NETWORK_POLICIES = Entry("network-policies", tenants=True)
 ENTRIES: Mapping[str, Entry] = {
     "pods": _PODS,
     "pods/status": _POD_STATUS,
+    "pods/binding": _BINDINGS,
+    "bindings": _BINDINGS,
     **{f"{kind.resource}.{kind.group}": _TEMPLATES for kind in WORKLOADS},
     "services": Entry("services", tenants=True),
     "networkpolicies.networking.k8s.io": _NETWORK_POLICIES,
@@ -181,14 +182,13 @@ def _requests(rulebook: Rulebook, door: Door) -> Mapping[Resource, frozenset[Ope
         if not _stands(configured, door):
             continue
         rule = configured.default.rule
-        for kind in rule.kinds:
-            for subresource in rule.subresources:
-                operations = operations_of(kind, rule.operations)
-                if door is MUTATE:  # it looks at the creation of an object itself, and no template
-                    whole = kind not in WORKLOADS and not subresource
-                    operations = operations & {"CREATE"} if whole else frozenset()
-                if operations:
-                    wanted[kind, subresource] |= operations
+        for kind, subresource in resources_of(rule):
+            operations = operations_of(kind, rule.operations)
+            if door is MUTATE:  # it looks at the creation of an object itself, and no template
+                whole = kind not in WORKLOADS and not subresource
+                operations = operations & {"CREATE"} if whole else frozenset()
+            if operations:
+                wanted[kind, subresource] |= operations
     return wanted
 
 

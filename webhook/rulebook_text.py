@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass
 
 from rules.model import JSON, ActiveRule, Rule
-from rules.rulebook import Configured, Rulebook
+from rules.rulebook import Configured, Rulebook, resources_of
 from rules.selectors import LabelSelector
 from webhook.rulebook import SECTIONS, camel, mends
 from webhook.rulebook_shape import MENDS
@@ -34,7 +34,7 @@ def tell(rule: Rule) -> JSON:
         "phase": rule.phase,
         "kinds": [{"apiVersion": kind.api_version, "kind": kind.kind} for kind in rule.kinds],
         "operations": sorted(rule.operations),
-        "subresources": list(rule.subresources),
+        "subresources": list(dict.fromkeys(part for _, part in resources_of(rule))),
         "reads": sorted(kind.kind for kind in rule.reads),
         "parameters": {name: _tell(value) for name, value in rule.parameters.items()},
     }

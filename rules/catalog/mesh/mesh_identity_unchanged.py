@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rules.mesh import INJECTED, steers_as_annotation, steers_as_label
-from rules.model import JSON, POD, Finding, Fix, Operation, Path, rule
+from rules.mesh import INJECTED, is_settled, requires_mesh
+from rules.model import JSON, NAMESPACE, POD, Finding, Fix, Operation, Path, rule
 from rules.patch import lookup, set_field
 from rules.pods import annotations_of, containers, labels_of
 from rules.review import Cluster, Review
 from rules.words import quote
 
-KATA = "io.katacontainers."
 FROM_MESH = ("ambient.istio.io/redirection", "cni.istio.io/")
 
 
@@ -33,6 +32,8 @@ def _images(app: str, proxy: str) -> str:
     return f"spec: {{containers: [{listed}]}}"
 
 
+_PROXY = "{name: istio-proxy, image: a:1}"
+_EPHEMERAL = ", subresource: ephemeralcontainers"
 _STATUS = ", subresource: status"
 _KATA = "io.katacontainers.config.runtime.disable_new_netns"
 _CNI = "user: {username: 'system:serviceaccount:aks-istio-system:istio-cni'}"
@@ -40,6 +41,7 @@ ALLOW = [
     _changed("metadata: {labels: {a: b}}", "metadata: {labels: {a: c}}"),
     _changed(_annotated("istio.io/rev: a, x: y"), _annotated("istio.io/rev: a"), _STATUS),
     _changed(_images("a:1", "p:1"), _images("a:2", "p:1")),  # case 69
+    _changed("spec: {}", "spec: {ephemeralContainers: [{name: debug, image: b:1}]}", _EPHEMERAL),
     _changed(_annotated("a: b"), _annotated("ambient.istio.io/redirection: enabled"), f", {_CNI}"),
 ]
 DENY = [
@@ -50,20 +52,22 @@ DENY = [
     _changed(_annotated("sidecar.istio.io/status: a"), _annotated("a: b"), _STATUS),
     _changed("metadata: {labels: {istio: a}}", "metadata: {labels: {istio: b}}", _STATUS),
     _changed(_annotated("cni.istio.io/a: a"), _annotated("cni.istio.io/a: b")),
+    _changed("spec: {}", f"spec: {{ephemeralContainers: [{_PROXY}]}}", _EPHEMERAL),
 ]
 
 
 @rule(
     kinds=(POD,),
     operations=("UPDATE",),
-    subresources=("", "status"),
+    subresources=("", "status", "ephemeralcontainers"),
+    reads=(NAMESPACE,),
     shaped=True,
     severity="critical",
     transition=True,
 )
 def check(
     review: Review,
-    _cluster: Cluster,
+    cluster: Cluster,
     *,
     accounts: Sequence[str] = ("system:serviceaccount:aks-istio-system:istio-cni",),
 ) -> Iterator[Finding]:
@@ -74,21 +78,32 @@ def check(
         ("labels", labels_of(old), labels_of(new)),
         ("annotations", annotations_of(old), annotations_of(new)),
     ):
-        steers = steers_as_label if place == "labels" else _is_guarded_annotation
         for key in sorted({*former, *present}):
             if from_mesh and key.startswith(FROM_MESH):
                 continue
-            if steers(key) and former.get(key) != present.get(key):
+            if is_settled(place, key) and former.get(key) != present.get(key):
                 yield _restore(new, ("metadata", place, key), former.get(key))
     for path, container in containers(old):
         if container.get("name") in INJECTED:
             field = (*path, "image")
             if container.get("image") != lookup(new, field):
                 yield _restore(new, field, container.get("image"))
+    if requires_mesh(cluster.namespace(review.namespace)):
+        yield from _impostors(old, new)
 
 
-def _is_guarded_annotation(key: str) -> bool:
-    return steers_as_annotation(key) or key.startswith(KATA)
+def _impostors(old: JSON, new: JSON) -> Iterator[Finding]:
+    """Ephemeral containers that come later under a name of Istio's own."""
+    for path, container in containers(new):
+        name = container.get("name")
+        field = (*path, "name")
+        if isinstance(name, str) and name in INJECTED and lookup(old, field) != name:
+            yield Finding(
+                check="INJ-RAW",
+                path=field,
+                message=f"is {quote(name)}, a name of Istio's own containers; use another",
+                found=name,
+            )
 
 
 def _restore(pod: JSON, path: Path, former: JSON) -> Finding:
