@@ -107,7 +107,6 @@ def open_case(review: Review) -> Case:
         phases=("raw", "final"),
         new=Lazy.of(pod),
         former=NOTHING,
-        injected=False,  # Istio does not touch templates
     )
     return Case(lifted, root, mendable=True)
 

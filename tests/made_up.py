@@ -86,12 +86,7 @@ class Standing:
 
     def phases(self, own: tuple[Phase, ...]) -> tuple[Phase, ...]:
         """The phases of a door."""
-        return own if self.mutate else ("raw", "final")
-
-    @property
-    def injected(self) -> bool:
-        """Whether raw rules see pods only after Istio."""
-        return not self.mutate
+        return own if self.mutate else ("final", "raw")
 
 
 class Doors:

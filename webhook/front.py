@@ -155,8 +155,6 @@ class Front:
         try:
             shaped = live.rulebook.shaped
             review = decode(body, phases=live.phases(route.phases), shaped=shaped)
-            if live.injected:
-                review = review._replace(injected=True)
             try:
                 decision = judge(
                     review, live.rulebook, live.cluster, late=lambda: time.monotonic() > deadline

@@ -67,7 +67,7 @@ GENUINE: Mapping[str, str] = {
     "sidecar.istio.io/interceptionMode": "REDIRECT",
     "traffic.sidecar.istio.io/includeOutboundIPRanges": r"\*",
     "traffic.sidecar.istio.io/includeInboundPorts": r"\*",
-    "traffic.sidecar.istio.io/excludeInboundPorts": "(?:150(?:90|21|20),?)+",
+    "traffic.sidecar.istio.io/excludeInboundPorts": "(?:150(?:90|21|20)(?:,(?!$)|$))+",
     **dict.fromkeys(WRITTEN_BY_ISTIO, "(?s:.*)"),  # another rule looks at what was injected
 }
 """What Istio itself writes: allowed where a pod is first seen after its injection."""
@@ -137,7 +137,7 @@ def check(
     """`cpu`, `memory`, `concurrency`: the most that an annotation may ask for the proxy."""
     most = {"cpu": cpu, "memory": memory}
     for key, value in annotations_of(review.object).items():
-        if not steers_as_annotation(key) or (review.injected and _is_genuine(key, value)):
+        if not steers_as_annotation(key) or (review.is_final and _is_genuine(key, value)):
             continue
         if key in RESOURCES:
             fault = _fault_of_quantity(value, most[RESOURCES[key]])
@@ -166,7 +166,7 @@ def _fault(key: str, value: str) -> str:
         return "is set, and only Istio itself writes it; remove it"
     form = _NUMBER if key.startswith(PROBES) else FORMS.get(key)
     if form is None:
-        return f"is {quote(value)}; pods may not set it, remove it"
+        return f"is {quote(value)}; remove it"
     if re.fullmatch(form.pattern, value, re.ASCII):
         return ""
     return f"is {quote(value)}; it must be {form.wanted}, or remove it"

@@ -34,7 +34,7 @@ DENY = [
 @rule(kinds=PODS, reads=(NAMESPACE,), shaped=True, phase="raw", severity="critical")
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """One Finding for each container with such a name."""
-    if review.injected or not requires_mesh(cluster.namespace(review.namespace)):
+    if review.is_final or not requires_mesh(cluster.namespace(review.namespace)):
         return
     for path, container in containers(review.object):
         name = container.get("name")

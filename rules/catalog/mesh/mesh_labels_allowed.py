@@ -81,7 +81,7 @@ def check(
         path = (*LABELS, key)
         stated = quote(value)
         if wanted is None:
-            message = f"is {stated}; pods may not set it, remove it"
+            message = f"is {stated}; remove it"
             patch: tuple[Operation, ...] = (Operation("remove", path),)
         else:
             message = f"is {stated}; set it to {quote(wanted)} or remove it"

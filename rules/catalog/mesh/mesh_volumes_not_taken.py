@@ -53,14 +53,14 @@ def check(
     if not requires_mesh(cluster.namespace(review.namespace)):
         return
     stated = list(_named(mapping(review.object, "spec").get("volumes"), ("spec", "volumes")))
-    if not review.injected:  # afterwards Istio's own bear these names
+    if not review.is_final:  # afterwards Istio's own bear these names
         for path, name in stated:
             if name in names:
                 cure = "a name that Istio gives to a volume of its sidecar; use another one"
                 yield _finding(path, name, cure)
-    own = set() if review.injected else {name for _, name in stated}
+    own = set() if review.is_final else {name for _, name in stated}
     for place, container in containers(review.object):
-        if review.injected and container.get("name") in INJECTED:
+        if review.is_final and container.get("name") in INJECTED:
             continue
         mounts = container.get("volumeMounts")
         for path, name in _named(mounts, (*place, "volumeMounts")):
