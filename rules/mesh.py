@@ -5,10 +5,9 @@ Source: istio/istio pkg/kube/inject; istio/api annotation and label; sandbox-and
 
 from __future__ import annotations
 
-from rules.injection import INJECT, REVISION
+from rules.injection import INJECT, MESH_LABEL, REVISION
 from rules.review import Namespace
 
-MESH_LABEL = "sallyport.dev/mesh"
 INJECTED = frozenset({"istio-proxy", "istio-init", "istio-validation", "enable-core-dump"})
 """The names of the containers that Istio injects."""
 
@@ -35,7 +34,7 @@ TELEMETRY_ANNOTATIONS = frozenset(
 
 
 def requires_mesh(namespace: Namespace) -> bool:
-    """Whether pods here belong to the mesh; only the platform may set the label that says no."""
+    """Whether pods here belong to the mesh."""
     return namespace.labels.get(MESH_LABEL) != "off"
 
 
