@@ -17,7 +17,8 @@ INJECT = "sidecar.istio.io/inject"
 REVISION = "istio.io/rev"
 INJECTION = "istio-injection"
 MESH_LABEL = "sallyport.dev/mesh"
-"""Ours: `off` on a namespace says that its pods need no sidecar."""
+"""On a namespace, `off` says that no sidecar is wanted there; only the platform may set it."""
+
 NEVER_INJECTED = frozenset({"kube-system", "kube-public", "kube-node-lease", "local-path-storage"})
 
 Obstacle = Literal[

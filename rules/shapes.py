@@ -55,7 +55,7 @@ _CONTAINER = {
     "ports": [{"name": str, "hostPort": int}],
     "resources": _RESOURCES,
     "securityContext": {"privileged": bool, "procMount": str, **_HOST_PROCESS},
-    "volumeMounts": [{"subPath": str, "subPathExpr": str}],
+    "volumeMounts": [{"name": str, "subPath": str, "subPathExpr": str}],
     "volumeDevices": [dict],
 }
 _POD = {

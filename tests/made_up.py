@@ -86,7 +86,7 @@ class Standing:
 
     def phases(self, own: tuple[Phase, ...]) -> tuple[Phase, ...]:
         """The phases of a door."""
-        return own if self.mutate else ("raw", "final")
+        return own if self.mutate else ("final", "raw")
 
 
 class Doors:

@@ -170,6 +170,18 @@ def test_without_mutation_what_is_stated_passes(validating: Serving) -> None:
     ]
 
 
+def test_without_mutation_what_istio_injected_is_not_taken_for_forged(
+    validating: Serving, server: Serving
+) -> None:
+    sidecar = {"containers": [{"name": "app"}, {"name": "istio-proxy"}]}
+    genuine = pod(sidecar, annotations={"sidecar.istio.io/status": "{}"})
+    forgery = {"mesh-annotations-allowed", "mesh-containers-not-forged"}
+    assert not reasons(validating.ask(ask(genuine))) & forgery
+    assert reasons(server.ask(ask(genuine), "/mutate")) == forgery
+    template = deployment(genuine)
+    assert "mesh-containers-not-forged" in reasons(validating.ask(ask(template, DEPLOYMENT)))
+
+
 def test_with_mutation_a_template_may_leave_open_what_is_filled_in(server: Serving) -> None:
     assert server.ask(ask_deployment(bare_pod()))["allowed"]
     wrong = server.ask(ask(deployment(wrong_pod()), DEPLOYMENT))

@@ -260,8 +260,9 @@ def test_row_22_a_rule_of_replicas_reads_a_scale() -> None:
 @pytest.mark.parametrize(
     ("kind", "subresource"),
     [
+        (POD, "exec"),
         (POD, "eviction"),
-        (POD, "binding"),
+        (POD, "portforward"),
         (DEPLOYMENT, "status"),
         (Kind("", "Node", "nodes", namespaced=False), ""),
         (Kind("", "Event", "events"), ""),
@@ -407,11 +408,17 @@ def test_row_32_the_shipped_rules_add_parents_too(server: Serving) -> None:
 def test_row_33_a_second_mutation_is_none(server: Serving) -> None:
     first = server.ask(ask(bare_pod()), "/mutate")
     assert [operation["op"] for operation in patch_of(first)] == ["add", "add"]
-    mended = pod()
-    mended["spec"]["initContainers"] = [{"name": "istio-init", "image": "proxyv2"}]
-    mended["spec"]["containers"].append({"name": "istio-proxy", "image": "proxyv2"})
-    second = server.ask(ask(mended), "/mutate")
+    second = server.ask(ask(pod()), "/mutate")
     assert (second["allowed"], patch_of(second)) == (True, None)
+
+
+def test_row_33_after_istio_nothing_is_patched(server: Serving) -> None:
+    injected = pod()
+    injected["spec"]["initContainers"] = [{"name": "istio-init", "image": "proxyv2"}]
+    injected["spec"]["containers"].append({"name": "istio-proxy", "image": "proxyv2"})
+    again = server.ask(ask(injected), "/mutate")
+    assert patch_of(again) is None
+    assert reasons(again) == {"mesh-containers-not-forged"}, "hence reinvocationPolicy: Never"
 
 
 @pytest.mark.parametrize(

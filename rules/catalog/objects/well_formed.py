@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from rules.model import (
+    BINDING,
     JSON,
     NAMESPACE,
     NETWORK_POLICY,
@@ -53,13 +54,15 @@ DENY = [
 
 
 KINDS = (
-    *PODS, NETWORK_POLICY, NAMESPACE, SERVICE, RUNTIME_CLASS, PERSISTENT_VOLUME, STORAGE_CLASS,
-)  # fmt: skip
+    *(*PODS, BINDING, NETWORK_POLICY, NAMESPACE, SERVICE),
+    *(RUNTIME_CLASS, PERSISTENT_VOLUME, STORAGE_CLASS),
+)
+POD_SUBRESOURCES = ("binding", "ephemeralcontainers", "resize", "status")
 
 
 @rule(
     kinds=KINDS,
-    also=((POD, "ephemeralcontainers"), (POD, "resize"), (POD, "status")),
+    also=tuple((POD, subresource) for subresource in POD_SUBRESOURCES),
     shaped=True,
     severity="high",
 )
