@@ -76,9 +76,10 @@ class Review(NamedTuple):  # made for each request: in a fifth of the time of a 
     `group`, `resource` and `subresource` are those that the webhook was registered for; `kind` is
     the kind of the object in it; `written` is the `group/version/Kind` that the author wrote, where
     the API server converted that. `phases` says which rules may speak: raw for the author's text
-    before others change it, final for what will be stored. `requester` is None where nobody is
-    known (audit, scan). Objects are decoded when first asked for; see `rules.review.Lazy`. `fits`
-    says that the new object is known to have the shape that `rules.shapes` names.
+    before others change it, final for what will be stored; the first of them is what the object
+    is. `requester` is None where nobody is known (audit, scan). Objects are decoded when first
+    asked for; see `rules.review.Lazy`. `fits` says that the new object is known to have the shape
+    that `rules.shapes` names.
     """
 
     operation: OperationName
@@ -101,6 +102,11 @@ class Review(NamedTuple):  # made for each request: in a fifth of the time of a 
     def key(self) -> tuple[str, str, str, str]:
         """What a webhook is registered for; the rulebook finds its rules by it."""
         return self.group, self.resource, self.subresource, self.operation
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the object is as it will be stored: nobody changes it after us."""
+        return self.phases[0] == "final"
 
     @property
     def object(self) -> JSON:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from rules.model import ActiveRule, Kind, OperationName
+from rules.model import POD, ActiveRule, Kind, OperationName
 from rules.pods import TEMPLATES
 from rules.selectors import LabelSelector
 from rules.site import Site
@@ -15,6 +15,7 @@ Key = tuple[str, str, str, str]
 
 
 MOST_REMEMBERED = 10_000
+POD_SUBRESOURCES = frozenset({"ephemeralcontainers", "resize"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +119,20 @@ def _keys(configured: Configured) -> Iterable[Key]:
     rule = configured.default.rule
     for kind in rule.kinds:
         for subresource in rule.subresources:
-            for operation in sorted(operations_of(kind, rule.operations)):
+            for operation in sorted(operations_of(kind, rule.operations, subresource)):
                 yield kind.group, kind.resource, subresource, operation
 
 
-def operations_of(kind: Kind, operations: frozenset[OperationName]) -> frozenset[OperationName]:
-    """The operations on a kind at which a rule must be asked.
+def operations_of(
+    kind: Kind, operations: frozenset[OperationName], subresource: str = ""
+) -> frozenset[OperationName]:
+    """The operations on a kind, or its subresource, at which a rule must be asked.
 
     A changed template makes new pods: what a rule says of the creation of a pod, it says of the
-    update of a template.
+    update of a template. Some subresources only pods have, and they only change what is there.
     """
+    if subresource in POD_SUBRESOURCES:
+        return operations & {"UPDATE"} if kind == POD else frozenset()
     if (kind.group, kind.kind) in TEMPLATES and "CREATE" in operations:
         return operations | {"UPDATE"}
     return operations

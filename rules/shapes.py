@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from rules.model import JSON, NETWORK_POLICY, POD, WORKLOADS, Kind, Path
+from rules.model import (
+    JSON,
+    NETWORK_POLICY,
+    POD,
+    SECRET_PROVIDER_CLASS,
+    WORKLOADS,
+    Kind,
+    Path,
+)
 from rules.pods import CONTAINER_LISTS, TEMPLATES
 
 Shape = Any
@@ -24,12 +32,27 @@ _METADATA = {
     "labels": {str: str},
     "annotations": {str: str},
 }
-_CONTAINER = {"name": str, "image": str}
+_USER = {"runAsUser": int, "runAsGroup": int, "runAsNonRoot": bool}
+_CONTAINER = {
+    "name": str,
+    "image": str,
+    "command": [str],
+    "args": [str],
+    "env": [{"name": str, "value": str, "valueFrom": dict}],
+    "restartPolicy": str,
+    "securityContext": {
+        **_USER,
+        "allowPrivilegeEscalation": bool,
+        "privileged": bool,
+        "capabilities": {"add": [str], "drop": [str]},
+    },
+}
 _POD = {
     "metadata": _METADATA,
     "spec": {
         "hostNetwork": bool,
         "runtimeClassName": object,
+        "securityContext": {**_USER, "fsGroup": int, "supplementalGroups": [int]},
         **{containers: [_CONTAINER] for containers in CONTAINER_LISTS},
     },
 }
@@ -46,6 +69,7 @@ SHAPES: Mapping[str, Shape] = {
     POD.kind: _POD,
     **{kind.kind: _workload(kind) for kind in WORKLOADS},
     NETWORK_POLICY.kind: {"metadata": _METADATA, "spec": dict},
+    SECRET_PROVIDER_CLASS.kind: {"metadata": _METADATA, "spec": {"parameters": {str: str}}},
 }
 """What `shaped` rules read of an object, by its kind."""
 

@@ -89,9 +89,11 @@ def _judges(rule: Rule) -> Iterator[str]:
     """`CREATE and UPDATE of Pod, Deployment`, kinds with the same operations together."""
     together: dict[str, list[str]] = {}
     for kind in rule.kinds:
-        operations = enumerate_words(sorted(operations_of(kind, rule.operations)), "and")
-        names = [f"{kind.kind} ({part})" if part else kind.kind for part in rule.subresources]
-        together.setdefault(operations, []).extend(names)
+        for part in rule.subresources:
+            asked = operations_of(kind, rule.operations, part)
+            if asked:
+                name = f"{kind.kind} ({part})" if part else kind.kind
+                together.setdefault(enumerate_words(sorted(asked), "and"), []).append(name)
     for operations, names in together.items():
         yield f"{operations} of {', '.join(names)}"
 

@@ -165,7 +165,7 @@ def _requests(rulebook: Rulebook, door: Door) -> Mapping[Resource, frozenset[Ope
         rule = configured.default.rule
         for kind in rule.kinds:
             for subresource in rule.subresources:
-                operations = operations_of(kind, rule.operations)
+                operations = operations_of(kind, rule.operations, subresource)
                 if door is MUTATE:  # it looks at the creation of an object itself, and no template
                     whole = kind not in WORKLOADS and not subresource
                     operations = operations & {"CREATE"} if whole else frozenset()

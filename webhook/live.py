@@ -48,7 +48,7 @@ class Live:
 
     def phases(self, own: tuple[Phase, ...]) -> tuple[Phase, ...]:
         """The phases of a door; without /mutate, /validate judges the author's text too."""
-        return own if self._settings.mutate else ("raw", "final")
+        return own if self._settings.mutate else ("final", "raw")
 
     def beat(self, now: float) -> None:
         """The event loop came round at `now`, a monotonic time."""
