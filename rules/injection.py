@@ -16,6 +16,9 @@ from rules.review import Namespace
 INJECT = "sidecar.istio.io/inject"
 REVISION = "istio.io/rev"
 INJECTION = "istio-injection"
+MESH_LABEL = "sallyport.dev/mesh"
+"""On a namespace, `off` says that no sidecar is wanted there; only the platform may set it."""
+
 NEVER_INJECTED = frozenset({"kube-system", "kube-public", "kube-node-lease", "local-path-storage"})
 
 Obstacle = Literal[

@@ -73,6 +73,9 @@ ENTRIES: Mapping[str, Entry] = {
     "pods": _PODS,
     **{f"{kind.resource}.{kind.group}": _TEMPLATES for kind in WORKLOADS},
     "services": Entry("services", tenants=True),
+    "secretproviderclasses.secrets-store.csi.x-k8s.io": Entry(
+        "secret-provider-classes", tenants=True
+    ),
     "networkpolicies.networking.k8s.io": _NETWORK_POLICIES,
 }
 """Entries by `resource[/subresource][.group]`; a subresource without a row is in its resource's.

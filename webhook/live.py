@@ -47,7 +47,10 @@ class Live:
         self._publish()
 
     def phases(self, own: tuple[Phase, ...]) -> tuple[Phase, ...]:
-        """The phases of a door; without /mutate, /validate judges the author's text too."""
+        """The phases of a door; without /mutate, /validate asks the raw rules too.
+
+        What it sees is still what will be stored, so final stands first.
+        """
         return own if self._settings.mutate else ("final", "raw")
 
     def beat(self, now: float) -> None:

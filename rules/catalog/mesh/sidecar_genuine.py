@@ -14,13 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rules.injection import Injection, Obstacle
+from rules.injection import MESH_LABEL, Injection, Obstacle
 from rules.model import MUTATING_WEBHOOKS, NAMESPACE, POD, Finding, rule
 from rules.pods import annotations_of
 from rules.review import Cluster, Review
 from rules.sidecar import IMAGE, STATUS, Sidecar
-
-MESH_LABEL = "sallyport.dev/mesh"
 
 
 def _container(name: str, args: str, security: str, more: str = "", image: str = "") -> str:

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rules.injection import INJECT, INJECTION, REVISION, Injection, Obstacle
+from rules.injection import INJECT, INJECTION, MESH_LABEL, REVISION, Injection, Obstacle
 from rules.model import MUTATING_WEBHOOKS, NAMESPACE, PODS, Finding, Fix, Operation, Path, rule
 from rules.patch import lookup, set_field
 from rules.review import Cluster, Review
 from rules.words import enumerate_words, quote
 
-MESH_LABEL = "sallyport.dev/mesh"
 LABELS: Path = ("metadata", "labels")
 PLACES: dict[Obstacle, Path] = {
     "host-network": ("spec", "hostNetwork"),

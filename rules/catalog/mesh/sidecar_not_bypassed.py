@@ -7,14 +7,15 @@ requirements; Pod Security Standards, restricted profile.
 
 What the pod states is the default of its containers. The sidecar itself is left out where it is
 genuine. An image may name user 1337, too: so what is not set is told. Nothing is filled in, since
-that can break an image.
+that can break an image. The namespace label `sallyport.dev/mesh: off` lifts the rule.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from rules.model import JSON, PODS, Finding, Fix, Level, Path, rule
+from rules.injection import MESH_LABEL
+from rules.model import JSON, NAMESPACE, PODS, Finding, Fix, Level, Path, rule
 from rules.patch import lookup, set_field
 from rules.pods import Container, containers, mapping
 from rules.review import Cluster, Review
@@ -38,6 +39,10 @@ _PROXY = (
     "{name: istio-proxy, restartPolicy: Always, args: [proxy, sidecar],"
     " image: 'mcr.microsoft.com/oss/istio/proxyv2:1.28', securityContext: {runAsUser: 1337}}"
 )
+_OFF = (
+    "{object: %s, cluster: [{kind: Namespace,"
+    " metadata: {name: default, labels: {sallyport.dev/mesh: 'off'}}}]}"
+)
 ALLOW = [
     _POD % ("", _IDS, _SHUT),
     _POD % ("", "", f"{_IDS}, {_SHUT}"),
@@ -45,6 +50,7 @@ ALLOW = [
     _POD % ("", _IDS, "allowPrivilegeEscalation: false, capabilities: {drop: [NET_RAW]}"),
     _POD % ("", _IDS, f"{_SHUT[:-1]}, add: [NET_BIND_SERVICE]}}"),
     _ADDED % (_BUSY % _DEBUG, _BUSY % _DEBUG),
+    _OFF % _BARE,
 ]
 DENY = [
     _POD % ("", _IDS, "runAsUser: 1337"),
@@ -67,7 +73,13 @@ WARN = [
 ]
 
 
-@rule(kinds=PODS, subresources=("", "ephemeralcontainers"), shaped=True, severity="high")
+@rule(
+    kinds=PODS,
+    subresources=("", "ephemeralcontainers"),
+    reads=(NAMESPACE,),
+    shaped=True,
+    severity="high",
+)
 def check(
     review: Review, cluster: Cluster, *, strict: bool = False, sidecar_image: str = IMAGE
 ) -> Iterator[Finding]:
@@ -77,6 +89,8 @@ def check(
     """
     if review.operation == "UPDATE" and not review.subresource:
         return  # of a stored pod nothing that is read here can change
+    if cluster.namespace(review.namespace).labels.get(MESH_LABEL) == "off":
+        return
     cni = cluster.site.mesh.redirection == "CNIChaining"
     sidecar = Sidecar(review.object, cni, sidecar_image)
     genuine = sidecar.genuine if review.is_final else ()

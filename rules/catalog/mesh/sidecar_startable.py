@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rules.injection import MESH_LABEL
 from rules.model import NAMESPACE, PODS, Finding, rule
 from rules.review import Cluster, Review
 from rules.words import quote
 
-MESH_LABEL = "sallyport.dev/mesh"
 LEVEL = "pod-security.kubernetes.io/enforce"
 REFUSING = ("baseline", "restricted")
 
