@@ -98,15 +98,18 @@ class _AdmissionReview(_Head):
 
 
 def _type_of(shape: Shape) -> Any:
-    """The type that msgspec decodes a shape as; what the shape does not name is skipped."""
+    """The type that msgspec decodes a shape as; what the shape does not name is skipped.
+
+    Null counts as absent, but not in lists.
+    """
     if isinstance(shape, list):
-        return list[_type_of(shape[0])] | None  # type: ignore[misc]  # types made while running
+        return list[_type_of(shape[0])]  # type: ignore[misc]  # types made while running
     if not isinstance(shape, dict):
-        return Any if shape is object else shape | None
+        return Any if shape is object else shape
     if str in shape:
-        return dict[str, shape[str] | None] | None
-    fields = {key: _type_of(inner) for key, inner in shape.items()}
-    return TypedDict("Fields", fields, total=False) | None  # type: ignore[operator]
+        return dict[str, shape[str] | None]
+    fields = {key: _type_of(inner) | None for key, inner in shape.items()}
+    return TypedDict("Fields", fields, total=False)  # type: ignore[operator]
 
 
 class _Form(NamedTuple):
@@ -120,7 +123,7 @@ class _Form(NamedTuple):
     def of(cls, kind: Kind) -> _Form:
         """The form of a kind; the new object is decoded with its request, in one go."""
         shape = _type_of(SHAPES[kind.kind])
-        request = msgspec.defstruct("Request", [("object", shape, None)], bases=(_Request,))
+        request = msgspec.defstruct("Request", [("object", shape | None, None)], bases=(_Request,))
         review = msgspec.defstruct("AdmissionReview", [("request", request)], bases=(_Head,))
         decoders = (msgspec.json.Decoder(type_).decode for type_ in (review, shape))
         return cls((kind.group, kind.resource), *decoders)
@@ -189,9 +192,8 @@ def _review_in_shape(
     if (request.resource.group, request.resource.resource) != form.resource or request.subResource:
         return None
     former = Lazy(partial(_object, request.oldObject, request.uid, form.object))
-    return _review(
-        request, phases, Lazy.of(request.object), former, fits=request.operation != "DELETE"
-    )
+    fits = request.operation != "DELETE" and request.object is not None
+    return _review(request, phases, Lazy.of(request.object), former, fits=fits)
 
 
 def encode(review: Review, decision: Decision, *, messages: Any = None) -> bytes:
