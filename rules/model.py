@@ -57,6 +57,9 @@ JOB = Kind("batch", "Job", "jobs")
 CRON_JOB = Kind("batch", "CronJob", "cronjobs")
 SERVICE = Kind("", "Service", "services")
 BINDING = Kind("", "Binding", "bindings")
+SECRET_PROVIDER_CLASS = Kind(
+    "secrets-store.csi.x-k8s.io", "SecretProviderClass", "secretproviderclasses"
+)
 CONFIG_MAP = Kind("", "ConfigMap", "configmaps")
 PERSISTENT_VOLUME = Kind("", "PersistentVolume", "persistentvolumes", namespaced=False)
 STORAGE_CLASS = Kind("storage.k8s.io", "StorageClass", "storageclasses", namespaced=False)

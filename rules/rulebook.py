@@ -16,6 +16,7 @@ Key = tuple[str, str, str, str]
 
 
 MOST_REMEMBERED = 10_000
+CHANGING = frozenset({"ephemeralcontainers", "resize"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def _is_shaped(configured: Configured) -> bool:
 def _keys(configured: Configured) -> Iterable[Key]:
     rule = configured.default.rule
     for kind, subresource in resources_of(rule):
-        for operation in sorted(operations_of(kind, rule.operations)):
+        for operation in sorted(operations_of(kind, rule.operations, subresource)):
             yield kind.group, kind.resource, subresource, operation
 
 
@@ -128,12 +129,16 @@ def resources_of(rule: Rule) -> Iterable[tuple[Kind, str]]:
     yield from rule.also
 
 
-def operations_of(kind: Kind, operations: frozenset[OperationName]) -> frozenset[OperationName]:
-    """The operations on a kind at which a rule must be asked.
+def operations_of(
+    kind: Kind, operations: frozenset[OperationName], subresource: str = ""
+) -> frozenset[OperationName]:
+    """The operations on a kind, or its subresource, at which a rule must be asked.
 
     A changed template makes new pods: what a rule says of the creation of a pod, it says of the
-    update of a template.
+    update of a template. Some subresources only change what is there.
     """
+    if subresource in CHANGING:
+        return operations & {"UPDATE"}
     if (kind.group, kind.kind) in TEMPLATES and "CREATE" in operations:
         return operations | {"UPDATE"}
     return operations

@@ -20,6 +20,7 @@ from rules.model import (
     PERSISTENT_VOLUME,
     POD,
     RUNTIME_CLASS,
+    SECRET_PROVIDER_CLASS,
     SERVICE,
     STORAGE_CLASS,
     WORKLOADS,
@@ -46,15 +47,29 @@ VOLUME_SOURCES = (
 )  # fmt: skip
 """All that a volume of a pod can come from, as of Kubernetes 1.36."""
 
-_HOST_PROCESS = {"windowsOptions": {"hostProcess": bool}}
+_USER = {
+    "runAsUser": int,
+    "runAsGroup": int,
+    "runAsNonRoot": bool,
+    "windowsOptions": {"hostProcess": bool},
+}
 _RESOURCES = {"limits": dict, "requests": dict}
 _CONTAINER = {
     "name": str,
     "image": str,
+    "command": [str],
+    "args": [str],
+    "env": [{"name": str, "value": str, "valueFrom": dict}],
     "restartPolicy": str,
     "ports": [{"name": str, "hostPort": int}],
     "resources": _RESOURCES,
-    "securityContext": {"privileged": bool, "procMount": str, **_HOST_PROCESS},
+    "securityContext": {
+        **_USER,
+        "allowPrivilegeEscalation": bool,
+        "privileged": bool,
+        "procMount": str,
+        "capabilities": {"add": [str], "drop": [str]},
+    },
     "volumeMounts": [{"name": str, "subPath": str, "subPathExpr": str}],
     "volumeDevices": [dict],
 }
@@ -70,7 +85,7 @@ _POD = {
         "resourceClaims": [dict],
         "resources": _RESOURCES,
         "runtimeClassName": object,
-        "securityContext": _HOST_PROCESS,
+        "securityContext": {**_USER, "fsGroup": int, "supplementalGroups": [int]},
         "shareProcessNamespace": bool,
         "tolerations": [{"key": str, "operator": str}],
         "volumes": [
@@ -105,6 +120,7 @@ SHAPES: Mapping[str, Shape] = {
         "spec": {"hostPath": dict, "local": dict, "csi": {"driver": str}},
     },
     STORAGE_CLASS.kind: {"metadata": _METADATA, "provisioner": str},
+    SECRET_PROVIDER_CLASS.kind: {"metadata": _METADATA, "spec": {"parameters": {str: str}}},
 }
 """What `shaped` rules read of an object, by its kind."""
 

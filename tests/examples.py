@@ -23,14 +23,14 @@ from rules.model import (
 from rules.pods import mapping
 from rules.review import Cluster, Review
 from rules.rulebook import Configured, Rulebook
-from rules.site import Site
+from rules.site import Mesh, Site
 from tests.reviews import ask
 from webhook.codec import decode
 
 RULES = discover()
 KINDS: Mapping[str, Kind] = {kind.kind: kind for rule in RULES for kind in (*rule.kinds, *PODS)}
 MAP_KEYS = {
-    "object", "old", "operation", "subresource", "user", "cluster", "parameters", "phase",
+    "object", "old", "operation", "subresource", "user", "cluster", "parameters", "phase", "mesh",
 }  # fmt: skip
 
 
@@ -46,6 +46,7 @@ class Example:
     cluster: tuple[JSON, ...] = ()
     parameters: Mapping[str, JSON] = field(default_factory=dict)
     phase: Phase = "raw"
+    mesh: Mapping[str, Any] = field(default_factory=dict)
 
     def review(self, shaped: frozenset[tuple[str, str]] = frozenset()) -> Review:
         """The question that the example stands for, as it comes from the wire.
@@ -73,7 +74,7 @@ class Example:
 
     def view(self) -> Cluster:
         """What else exists."""
-        return Cluster.of(self.cluster, Site())
+        return Cluster.of(self.cluster, Site(mesh=Mesh(**self.mesh)))
 
 
 def read(text: str) -> Example:

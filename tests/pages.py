@@ -89,7 +89,7 @@ def _judges(rule: Rule) -> Iterator[str]:
     """`CREATE and UPDATE of Pod, Deployment`, kinds with the same operations together."""
     together: dict[str, list[str]] = {}
     for kind, part in resources_of(rule):
-        operations = enumerate_words(sorted(operations_of(kind, rule.operations)), "and")
+        operations = enumerate_words(sorted(operations_of(kind, rule.operations, part)), "and")
         name = f"{kind.kind} ({part})" if part else kind.kind
         together.setdefault(operations, []).append(name)
     for operations, names in together.items():

@@ -21,10 +21,24 @@ REVISION = "prod-stable"
 DEVELOPER = {"username": "developer", "groups": ["system:authenticated"]}
 
 
+RESTRICTED = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "runAsNonRoot": True,
+    "runAsUser": 1000,
+    "runAsGroup": 1000,
+}
+
+
 def pod(spec: JSON = None, **metadata: JSON) -> JSON:
     """A pod that no shipped rule has anything to say of, but for what is given."""
     named = {"name": "web", "namespace": SPACE, "labels": {"istio.io/rev": REVISION}}
-    container = {"name": "app", "image": "web:1", "resources": {"limits": {"memory": "1Gi"}}}
+    container = {
+        "name": "app",
+        "image": "web:1",
+        "resources": {"limits": {"memory": "1Gi"}},
+        "securityContext": RESTRICTED,
+    }
     stated = {"runtimeClassName": CLASS, "containers": [container]}
     return {
         "apiVersion": "v1",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,14 +40,19 @@ from webhook.report import Report, to_json
 from webhook.report_text import to_text
 from webhook.text import Text
 
-POD_TEXT = """\
+RESTRICTED = (
+    "{allowPrivilegeEscalation: false, capabilities: {drop: [ALL]},"
+    " runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000}"
+)
+POD_TEXT = f"""\
 apiVersion: v1
 kind: Pod
 metadata:
   name: a
   namespace: blue
 spec:
-  containers: [{name: a, image: "b:1", resources: {limits: {memory: 1Gi}}}]
+  containers:
+  - {{name: a, image: "b:1", resources: {{limits: {{memory: 1Gi}}}}, securityContext: {RESTRICTED}}}
 """
 RUNC = POD_TEXT + "  runtimeClassName: runc\n"
 MESHED = "apiVersion: v1\nkind: Namespace\nmetadata: {name: blue, labels: {istio.io/rev: asm-1}}\n"
@@ -395,10 +401,8 @@ def _review(operation: str = "CREATE", **more: JSON) -> JSON:
 
 
 def _pod(runtime_class: str = "runc") -> JSON:
-    metadata = {"name": "a", "namespace": "blue"}
-    container = {"name": "a", "image": "b:1", "resources": {"limits": {"memory": "1Gi"}}}
-    spec = {"runtimeClassName": runtime_class, "containers": [container]}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+    pod: JSON = yaml.safe_load(POD_TEXT)
+    return pod | {"spec": pod["spec"] | {"runtimeClassName": runtime_class}}
 
 
 def test_a_recorded_review_is_judged_as_it_stands(tmp_path: Path) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from rules.model import JSON, Rule
+from rules.review import Cluster
 from rules.shapes import SHAPES, Shape
-from tests.examples import RULES, Example, read, rulebook
+from tests.examples import RULES, Example, read, rulebook, well_formed
+from tests.reviews import ask, pod
+from webhook.codec import decode
 from webhook.judge import judge
 
 NAME = "name"
@@ -80,7 +84,17 @@ def test_a_rule_reads_what_is_decoded(rule: Rule, example: Example) -> None:
 def test_who_reads_more_is_told() -> None:
     shown = show({"spec": {"containers": [{"name": "a"}]}}, SHAPES["Pod"])
     assert shown["spec"]["containers"][0]["name"] == "a"
-    with pytest.raises(Undecoded, match="env is read"):
-        shown["spec"]["containers"][0].get("env")
+    with pytest.raises(Undecoded, match="workingDir is read"):
+        shown["spec"]["containers"][0].get("workingDir")
     with pytest.raises(Undecoded, match="hostUsers"):
         "hostUsers" in shown["spec"]  # noqa: B015
+
+
+@pytest.mark.parametrize(
+    "value", [None, pod({"containers": [None]}), pod({"initContainers": [{"args": [None]}]})]
+)
+def test_null_is_no_pod_and_no_item_of_a_list(value: JSON) -> None:
+    body = json.dumps(ask(value), separators=(",", ":")).encode()  # as Go writes it
+    book = rulebook(well_formed())
+    decision = judge(decode(body, shaped=book.shaped), book, Cluster.of(()))
+    assert [f.check for f in decision.findings] == ["MALFORMED"]

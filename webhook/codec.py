@@ -100,7 +100,7 @@ class _AdmissionReview(_Head):
 def _type_of(shape: Shape) -> Any:
     """The type that msgspec decodes a shape as; what the shape does not name is skipped.
 
-    A field may be null, an item of a list may not.
+    Null counts as absent, but not in lists.
     """
     if isinstance(shape, list):
         return list[_type_of(shape[0])]  # type: ignore[misc]  # types made while running
@@ -122,8 +122,8 @@ class _Form(NamedTuple):
     @classmethod
     def of(cls, kind: Kind) -> _Form:
         """The form of a kind; the new object is decoded with its request, in one go."""
-        shape = _type_of(SHAPES[kind.kind]) | None
-        request = msgspec.defstruct("Request", [("object", shape, None)], bases=(_Request,))
+        shape = _type_of(SHAPES[kind.kind])
+        request = msgspec.defstruct("Request", [("object", shape | None, None)], bases=(_Request,))
         review = msgspec.defstruct("AdmissionReview", [("request", request)], bases=(_Head,))
         decoders = (msgspec.json.Decoder(type_).decode for type_ in (review, shape))
         return cls((kind.group, kind.resource), *decoders)
@@ -192,9 +192,8 @@ def _review_in_shape(
     if (request.resource.group, request.resource.resource) != form.resource or request.subResource:
         return None
     former = Lazy(partial(_object, request.oldObject, request.uid, form.object))
-    return _review(
-        request, phases, Lazy.of(request.object), former, fits=request.operation != "DELETE"
-    )
+    fits = request.operation != "DELETE" and request.object is not None
+    return _review(request, phases, Lazy.of(request.object), former, fits=fits)
 
 
 def encode(review: Review, decision: Decision, *, messages: Any = None) -> bytes:

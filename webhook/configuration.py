@@ -103,6 +103,9 @@ ENTRIES: Mapping[str, Entry] = {
     **{f"{kind.resource}.{kind.group}": _TEMPLATES for kind in WORKLOADS},
     "namespaces": _NAMESPACES,
     "services": Entry("services", tenants=True),
+    "secretproviderclasses.secrets-store.csi.x-k8s.io": Entry(
+        "secret-provider-classes", tenants=True
+    ),
     "networkpolicies.networking.k8s.io": _NETWORK_POLICIES,
 }
 """Entries by `resource[/subresource][.group]`; a subresource without a row is in its resource's.
@@ -196,7 +199,7 @@ def _requests(rulebook: Rulebook, door: Door) -> Mapping[Resource, frozenset[Ope
             continue
         rule = configured.default.rule
         for kind, subresource in resources_of(rule):
-            operations = operations_of(kind, rule.operations)
+            operations = operations_of(kind, rule.operations, subresource)
             if door is MUTATE:  # it looks at the creation of an object itself, and no template
                 whole = kind not in WORKLOADS and not subresource
                 operations = operations & {"CREATE"} if whole else frozenset()

@@ -597,3 +597,37 @@ def test_rules_of_different_strength_stand_side_by_side() -> None:
     assert "switched-off" not in json.dumps(response)
     effects = {f["rule"]: f["effect"] for f in doors.lines()[0]["findings"]}
     assert effects == {"enforced": "deny", "warned": "warn", "audited": "audit"}
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["Web:1", "web:1 ", "web:1:2", "w\u0435b:1", "https://repo.io/web:1", "web@sha256:0", "web:"],
+)
+def test_row_40_what_is_no_image_reference_is_refused(server: Serving, image: str) -> None:
+    response = server.ask(ask(pod({"initContainers": [{"name": "a", "image": image}]})))
+    assert causes(response) == [("image-exact", "spec.initContainers[0].image")]
+    assert response["status"]["message"].isascii()
+
+
+def test_row_40_port_tag_and_digest_are_read(server: Serving) -> None:
+    for image in ("repo.io:5000/web:1", f"repo.io:5000/web:1@sha256:{'0' * 64}", "web:1"):
+        response = server.ask(ask(pod({"initContainers": [{"name": "a", "image": image}]})))
+        assert response["allowed"]
+        assert "image-exact" not in str(response["warnings"])
+
+
+def test_row_21_a_debugging_container_cannot_pass_the_sidecar(server: Serving) -> None:
+    debugging = {"name": "d", "image": "web:1", "securityContext": {"runAsUser": 1337}}
+    review = ask_update(
+        pod({"ephemeralContainers": [debugging]}), pod(), subResource="ephemeralcontainers"
+    )
+    place = "spec.ephemeralContainers[0].securityContext.runAsUser"
+    assert causes(server.ask(review)) == [("sidecar-not-bypassed", place)]
+
+
+def test_row_39_a_client_secret_is_told_nobody(server: Serving) -> None:
+    secret = {"name": "AZURE_CLIENT_SECRET", "value": SECRET}
+    value = pod({"initContainers": [{"name": "a", "image": "web:1", "env": [secret]}]})
+    response = server.ask(ask(value, uid="row-39-client"))
+    assert "no-client-secret-in-env" in str(response["warnings"])
+    assert SECRET not in json.dumps([response, server.line("row-39-client")])

@@ -18,6 +18,7 @@ from rules.model import (
     POD,
     PODS,
     RUNTIME_CLASS,
+    SECRET_PROVIDER_CLASS,
     SERVICE,
     STORAGE_CLASS,
     Finding,
@@ -55,7 +56,7 @@ DENY = [
 
 KINDS = (
     *(*PODS, BINDING, NETWORK_POLICY, NAMESPACE, SERVICE),
-    *(RUNTIME_CLASS, PERSISTENT_VOLUME, STORAGE_CLASS),
+    *(RUNTIME_CLASS, PERSISTENT_VOLUME, STORAGE_CLASS, SECRET_PROVIDER_CLASS),
 )
 POD_SUBRESOURCES = ("binding", "ephemeralcontainers", "resize", "status")
 

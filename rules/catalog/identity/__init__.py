@@ -1,0 +1,1 @@
+"""With whose identity pods reach the services of the cloud."""
