@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from rules.model import JSON, NETWORK_POLICY, POD, WORKLOADS, Kind, Path
+from rules.model import CONFIG_MAP, ISTIO, JSON, NETWORK_POLICY, POD, WORKLOADS, Finding, Kind, Path
 from rules.pods import CONTAINER_LISTS, TEMPLATES
+from rules.words import kind_of, quote
 
 Shape = Any
 
@@ -46,6 +47,8 @@ SHAPES: Mapping[str, Shape] = {
     POD.kind: _POD,
     **{kind.kind: _workload(kind) for kind in WORKLOADS},
     NETWORK_POLICY.kind: {"metadata": _METADATA, "spec": dict},
+    **{kind.kind: {"metadata": _METADATA, "spec": dict} for kind in ISTIO},
+    CONFIG_MAP.kind: {"metadata": _METADATA},
 }
 """What `shaped` rules read of an object, by its kind."""
 
@@ -109,6 +112,14 @@ def faults(value: JSON, shape: Shape, path: Path = ()) -> Iterator[Fault]:
                 yield from faults(item, shape[0], (*path, index))
     elif shape is not object and type(value) is not shape:  # to isinstance a bool is an int
         yield Fault(path, value, WORDS[shape])
+
+
+def misshapen(value: JSON, shape: Shape, check: str, path: Path = ()) -> Iterator[Finding]:
+    """A Finding for each wrong type, for rules that read more than the table of shapes names."""
+    for where, found, wanted in faults(value, shape, path):
+        shown = quote(found) if isinstance(found, str | int) else kind_of(found)
+        message = f"is {shown}; it must be {wanted}"
+        yield Finding(check=check, path=where, message=message, found=found)
 
 
 def _free_keys(value: dict[str, JSON], inner: Shape, path: Path) -> Iterator[Fault]:

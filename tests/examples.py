@@ -18,6 +18,7 @@ from rules.model import (
     Phase,
     Rule,
 )
+from rules.pods import mapping
 from rules.review import Cluster, Review
 from rules.rulebook import Configured, Rulebook
 from rules.site import Site
@@ -39,6 +40,7 @@ class Example:
     old: JSON = None
     operation: OperationName = "CREATE"
     subresource: str = ""
+    namespace: str = "default"
     user: Mapping[str, Any] = field(default_factory=dict)
     cluster: tuple[JSON, ...] = ()
     parameters: Mapping[str, JSON] = field(default_factory=dict)
@@ -56,7 +58,7 @@ class Example:
             operation=self.operation,
             old=self.old,
             subResource=self.subresource,
-            namespace="default" if kind.namespaced else "",
+            namespace=self.namespace if kind.namespaced else "",
             name="example",
             userInfo={"username": "developer", **self.user},
         )
@@ -72,11 +74,18 @@ def read(text: str) -> Example:
     """The example that a YAML text of a rule file stands for."""
     value = yaml.safe_load(text)
     if "kind" in value:
-        return Example(object=value)
+        return Example(object=value, namespace=_namespace_in(value))
     unknown = set(value) - MAP_KEYS
     if unknown:
         raise ValueError(f"unknown keys in an example: {sorted(unknown)}")
-    return Example(**{**value, "cluster": tuple(value.get("cluster", ()))})
+    namespace = _namespace_in(value.get("object") or value.get("old"))
+    return Example(**{**value, "cluster": tuple(value.get("cluster", ())), "namespace": namespace})
+
+
+def _namespace_in(value: JSON) -> str:
+    """The namespace of the request, which no mutilation of the object changes."""
+    found = mapping(value, "metadata").get("namespace")
+    return found if isinstance(found, str) else "default"
 
 
 def rulebook(*rules: Rule, mends: bool = True, parameters: Mapping[str, JSON] | None = None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from rules.model import JSON, NETWORK_POLICY, PODS, Finding, Path, rule
+from rules.model import ISTIO, JSON, NETWORK_POLICY, PODS, Finding, Path, rule
 from rules.netpol.dialects.kubernetes import SMALL_ENOUGH, translate
 from rules.patch import lookup
 from rules.review import Cluster, Review
@@ -37,7 +37,7 @@ DENY = [
 ]
 
 
-@rule(kinds=(*PODS, NETWORK_POLICY), shaped=True, severity="high")
+@rule(kinds=(*PODS, NETWORK_POLICY, *ISTIO), shaped=True, severity="high")
 def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
     """Speaks as MALFORMED, and as LIMIT of what is too large; the door says that of too deep."""
     if not (review.fits or FITS[review.kind](review.object)):
