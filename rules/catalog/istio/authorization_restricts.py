@@ -114,7 +114,9 @@ def check(
     if action not in ACTIONS[2:]:
         for path, kind in openings(spec.get("rules"), ("spec", "rules"), mesh_wide=meshWide):
             level, effect = OPENINGS[kind]
-            yield _finding(path, lookup(value, path), f"{effect}; {CURE}", level)
+            found = lookup(value, path)
+            stated = f"is {quote(found)}, which " if isinstance(found, str) else ""
+            yield _finding(path, found, f"{stated}{effect}; {CURE}", level)
     for path, text in void_values(spec.get("rules"), ("spec", "rules")):
         yield _finding(path, text, f"is {quote(text)}, which never matches anything; correct it")
     yield from _judge_provider(spec, action, providers)
