@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 SERVICES = ".svc.cluster.local"
 _MESH_ENDINGS = (".svc", ".local")
-_SERVICE_LABELS = 5
+_PARTS = ("name", "namespace", "svc")
 ANY = "*"
 """The namespace of a host that covers services of several."""
 
@@ -25,9 +25,9 @@ def is_mesh_host(host: object) -> bool:
     if not isinstance(host, str):
         return True
     name = normal(host)
-    if "." not in name.removeprefix("*.") or name.endswith(_MESH_ENDINGS):
+    if name.endswith(_MESH_ENDINGS):
         return True
-    return name.startswith("*") and SERVICES.endswith(name[1:])
+    return SERVICES.endswith(name[1:]) if name.startswith("*") else "." not in name
 
 
 def namespace_of(host: object, own: str) -> str:
@@ -38,7 +38,7 @@ def namespace_of(host: object, own: str) -> str:
     if "." not in name:
         return ANY if name.startswith("*") else own
     labels = name.removesuffix(".cluster.local").split(".")
-    if labels[-1] != "svc" or len(labels) < _SERVICE_LABELS - 2 or "*" in labels[-2]:
+    if labels[-1] != "svc" or len(labels) < len(_PARTS) or "*" in labels[-2]:
         return ANY
     return labels[-2]
 
