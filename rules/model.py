@@ -72,6 +72,47 @@ MUTATING_WEBHOOKS = Kind(
     namespaced=False,
 )
 
+PEER_AUTHENTICATION = Kind("security.istio.io", "PeerAuthentication", "peerauthentications")
+AUTHORIZATION_POLICY = Kind("security.istio.io", "AuthorizationPolicy", "authorizationpolicies")
+REQUEST_AUTHENTICATION = Kind(
+    "security.istio.io", "RequestAuthentication", "requestauthentications"
+)
+DESTINATION_RULE = Kind("networking.istio.io", "DestinationRule", "destinationrules")
+VIRTUAL_SERVICE = Kind("networking.istio.io", "VirtualService", "virtualservices")
+SERVICE_ENTRY = Kind("networking.istio.io", "ServiceEntry", "serviceentries")
+ISTIO_GATEWAY = Kind("networking.istio.io", "Gateway", "gateways")
+SIDECAR = Kind("networking.istio.io", "Sidecar", "sidecars")
+WORKLOAD_ENTRY = Kind("networking.istio.io", "WorkloadEntry", "workloadentries")
+WORKLOAD_GROUP = Kind("networking.istio.io", "WorkloadGroup", "workloadgroups")
+ENVOY_FILTER = Kind("networking.istio.io", "EnvoyFilter", "envoyfilters", "v1alpha3")
+PROXY_CONFIG = Kind("networking.istio.io", "ProxyConfig", "proxyconfigs", "v1beta1")
+WASM_PLUGIN = Kind("extensions.istio.io", "WasmPlugin", "wasmplugins", "v1alpha1")
+TELEMETRY = Kind("telemetry.istio.io", "Telemetry", "telemetries")
+ISTIO_OPERATOR = Kind("install.istio.io", "IstioOperator", "istiooperators", "v1alpha1")
+
+PROXY_INTERNALS = (
+    ENVOY_FILTER,
+    WASM_PLUGIN,
+    PROXY_CONFIG,
+    WORKLOAD_ENTRY,
+    WORKLOAD_GROUP,
+    ISTIO_OPERATOR,
+)
+"""Kinds of Istio that reach past its policies, into proxies or their membership of the mesh."""
+ISTIO = (
+    PEER_AUTHENTICATION,
+    AUTHORIZATION_POLICY,
+    REQUEST_AUTHENTICATION,
+    DESTINATION_RULE,
+    VIRTUAL_SERVICE,
+    SERVICE_ENTRY,
+    ISTIO_GATEWAY,
+    SIDECAR,
+    TELEMETRY,
+    *PROXY_INTERNALS,
+)
+"""Kinds of Istio, each in its stable version: the API server converts the others to that."""
+
 WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, REPLICA_SET, JOB, CRON_JOB)
 """Kinds that carry a pod template."""
 PODS = (POD, *WORKLOADS)

@@ -8,9 +8,12 @@ from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from rules.model import (
+    AUTHORIZATION_POLICY,
+    DESTINATION_RULE,
     JSON,
     MUTATING_WEBHOOKS,
     NAMESPACE,
+    PEER_AUTHENTICATION,
     POD,
     RUNTIME_CLASS,
     Kind,
@@ -21,7 +24,14 @@ from rules.pods import annotations_of, labels_of, mapping
 from rules.site import TRUST_LABEL, Site
 from rules.words import printable
 
-READABLE = (NAMESPACE, RUNTIME_CLASS, MUTATING_WEBHOOKS)
+READABLE = (
+    NAMESPACE,
+    RUNTIME_CLASS,
+    MUTATING_WEBHOOKS,
+    PEER_AUTHENTICATION,
+    DESTINATION_RULE,
+    AUTHORIZATION_POLICY,
+)
 """The kinds that a Cluster holds."""
 
 MIRROR = "kubernetes.io/config.mirror"
@@ -36,6 +46,9 @@ STOCK_CLASSES: Mapping[str, str] = {
     "runc": "runc",
 }
 """RuntimeClasses of AKS and their handlers (sandbox-and-mesh 3.0), assumed where none is given."""
+
+MANAGED_LABEL = "sallyport.dev/managed"
+"""Marks the platform's own objects of Istio, where its value is `true`."""
 
 STOCK_REVISION = "prod-stable"
 """The revision tag assumed where nothing at all is known of the mesh."""
@@ -155,6 +168,37 @@ class Namespace:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class MeshPolicy:
+    """A stored object of Istio, as far as rules compare others with it.
+
+    `created` is its creation timestamp as text, "" where it was never stored; `managed` says that
+    it belongs to the platform.
+    """
+
+    namespace: str
+    name: str
+    created: str
+    managed: bool
+    spec: Mapping[str, JSON]
+
+    @classmethod
+    def of(cls, value: JSON) -> MeshPolicy:
+        """What rules know of this object; one that names no namespace is in `default`."""
+        metadata = mapping(value, "metadata")
+        return cls(
+            str(metadata.get("namespace") or "default"),
+            str(metadata.get("name") or ""),
+            str(metadata.get("creationTimestamp") or ""),
+            labels_of(value).get(MANAGED_LABEL) == "true",
+            mapping(value, "spec"),
+        )
+
+
+MeshPolicies = Mapping[str, tuple[MeshPolicy, ...]]
+"""Objects of one kind by namespace, the oldest first."""
+
+
 class Undeclared(LookupError):
     """A rule asked the Cluster for a kind that it does not declare in `reads`."""
 
@@ -165,7 +209,8 @@ class Cluster:
 
     A kind of which no object is known counts as not given, and a stock assumption stands in; one
     object of a kind, and the view is complete for that kind. `injectors` are the revisions of the
-    sidecar injectors, None where no webhook configuration is known. `reads` None may ask for
+    sidecar injectors, tags where they have one, None where no webhook configuration is known;
+    `control_planes` are their revisions without tags. `reads` None may ask for
     everything; rules get a view limited to what they declare.
     """
 
@@ -173,6 +218,8 @@ class Cluster:
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
     classes: Mapping[str, str] = field(default_factory=dict)
     injectors: tuple[str, ...] | None = None
+    control_planes: frozenset[str] = frozenset()
+    mesh_policies: Mapping[Kind, MeshPolicies] = field(default_factory=dict)
     reads: frozenset[Kind] | None = None
     _limited: dict[frozenset[Kind], Cluster] = field(
         default_factory=dict, init=False, compare=False, repr=False
@@ -183,18 +230,29 @@ class Cluster:
         """The view of these objects; of two with one name the later counts."""
         namespaces: dict[str, Namespace] = {}
         classes: dict[str, str] = {}
-        configurations: dict[str, tuple[str, ...]] = {}
+        configurations: dict[str, _Injector] = {}
+        policies: dict[Kind, dict[tuple[str, str], MeshPolicy]] = {}
         for value in objects:
             name = str(mapping(value, "metadata").get("name", ""))
-            match mapping(value).get("kind"):
+            match kind := mapping(value).get("kind"):
                 case "Namespace":
                     namespaces[name] = Namespace(name, labels_of(value))
                 case "RuntimeClass":
                     classes[name] = str(value.get("handler"))
                 case "MutatingWebhookConfiguration":
-                    configurations[name] = _revision_of(value)
-        injectors = tuple(revision for found in configurations.values() for revision in found)
-        return cls(site or Site(), namespaces, classes, injectors if configurations else None)
+                    configurations[name] = _Injector.of(value)
+                case "PeerAuthentication" | "DestinationRule" | "AuthorizationPolicy":
+                    policy = MeshPolicy.of(value)
+                    policies.setdefault(_MESH_POLICIES[kind], {})[policy.namespace, name] = policy
+        found = [*configurations.values()]
+        return cls(
+            site or Site(),
+            namespaces,
+            classes,
+            tuple(one.known for one in found if one.known) if found else None,
+            frozenset(one.revision for one in found if one.revision),
+            {kind: _by_namespace(named.values()) for kind, named in policies.items()},
+        )
 
     def limited_to(self, reads: frozenset[Kind]) -> Cluster:
         """The view that refuses every kind but these."""
@@ -250,6 +308,40 @@ class Cluster:
         return next(iter(known)) if len(known) == 1 else None
 
     @cached_property
+    def live_revisions(self) -> frozenset[str]:
+        """The revisions of istiod alone: it reads no tags on objects of Istio."""
+        known = self.revisions
+        if not self.control_planes:
+            return known
+        return frozenset({*self.control_planes, *self.site.mesh.revisions} - {""})
+
+    @property
+    def peer_authentications(self) -> MeshPolicies:
+        """The PeerAuthentications, by namespace."""
+        return self._mesh_policies(PEER_AUTHENTICATION)
+
+    @property
+    def destination_rules(self) -> MeshPolicies:
+        """The DestinationRules, by namespace."""
+        return self._mesh_policies(DESTINATION_RULE)
+
+    @property
+    def authorization_policies(self) -> MeshPolicies:
+        """The AuthorizationPolicies, by namespace."""
+        return self._mesh_policies(AUTHORIZATION_POLICY)
+
+    def _mesh_policies(self, kind: Kind) -> MeshPolicies:
+        self._declared(kind)
+        return self.mesh_policies.get(kind, {})
+
+    def is_platform(self, requester: Requester | None) -> bool:
+        """Whether a platform principal asks: an exact user or group of the rulebook."""
+        if requester is None:
+            return False
+        platform = self.site.platform
+        return requester.username in platform.users or bool(requester.groups & platform.groups)
+
+    @cached_property
     def assumed(self) -> tuple[str, ...]:
         """What stands in for facts that were not given, a sentence each."""
         said = []
@@ -268,9 +360,29 @@ class Cluster:
             raise Undeclared(f"{kind.kind} is read but not declared in reads")
 
 
-def _revision_of(configuration: JSON) -> tuple[str, ...]:
-    own = labels_of(configuration)
-    if own.get("app") != "sidecar-injector":
-        return ()
-    revision = own.get("istio.io/tag") or own.get("istio.io/rev")
-    return (revision,) if revision else ()
+_MESH_POLICIES = {
+    kind.kind: kind for kind in (PEER_AUTHENTICATION, DESTINATION_RULE, AUTHORIZATION_POLICY)
+}
+
+
+def _by_namespace(policies: Iterable[MeshPolicy]) -> MeshPolicies:
+    """The policies by namespace in the order of Istio: the oldest first, ties by name."""
+    found: dict[str, tuple[MeshPolicy, ...]] = {}
+    for policy in sorted(policies, key=lambda one: (not one.created, one.created, one.name)):
+        found[policy.namespace] = (*found.get(policy.namespace, ()), policy)
+    return found
+
+
+class _Injector(NamedTuple):
+    """The revision that a webhook configuration injects, and the name it is known by."""
+
+    known: str = ""
+    revision: str = ""
+
+    @classmethod
+    def of(cls, configuration: JSON) -> _Injector:
+        own = labels_of(configuration)
+        if own.get("app") != "sidecar-injector":
+            return cls()
+        revision = own.get("istio.io/rev", "")
+        return cls(own.get("istio.io/tag") or revision, revision)

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 from rules.model import (
     BINDING,
+    CONFIG_MAP,
+    ISTIO,
     JSON,
     NAMESPACE,
     NETWORK_POLICY,
@@ -24,10 +26,12 @@ from rules.model import (
     SERVICE,
     STORAGE_CLASS,
     WORKLOADS,
+    Finding,
     Kind,
     Path,
 )
 from rules.pods import CONTAINER_LISTS, TEMPLATES
+from rules.words import kind_of, quote
 
 Shape = Any
 
@@ -121,6 +125,8 @@ SHAPES: Mapping[str, Shape] = {
     },
     STORAGE_CLASS.kind: {"metadata": _METADATA, "provisioner": str},
     SECRET_PROVIDER_CLASS.kind: {"metadata": _METADATA, "spec": {"parameters": {str: str}}},
+    **{kind.kind: {"metadata": _METADATA, "spec": dict} for kind in ISTIO},
+    CONFIG_MAP.kind: {"metadata": _METADATA},
 }
 """What `shaped` rules read of an object, by its kind."""
 
@@ -184,6 +190,14 @@ def faults(value: JSON, shape: Shape, path: Path = ()) -> Iterator[Fault]:
                 yield from faults(item, shape[0], (*path, index))
     elif shape is not object and type(value) is not shape:  # to isinstance a bool is an int
         yield Fault(path, value, WORDS[shape])
+
+
+def misshapen(value: JSON, shape: Shape, check: str, path: Path = ()) -> Iterator[Finding]:
+    """A Finding for each wrong type, for rules that read more than the table of shapes names."""
+    for where, found, wanted in faults(value, shape, path):
+        shown = quote(found) if isinstance(found, str | int) else kind_of(found)
+        message = f"is {shown}; it must be {wanted}"
+        yield Finding(check=check, path=where, message=message, found=found)
 
 
 def _free_keys(value: dict[str, JSON], inner: Shape, path: Path) -> Iterator[Fault]:

@@ -42,6 +42,7 @@ class Example:
     old: JSON = None
     operation: OperationName = "CREATE"
     subresource: str = ""
+    namespace: str = "default"
     user: Mapping[str, Any] = field(default_factory=dict)
     cluster: tuple[JSON, ...] = ()
     parameters: Mapping[str, JSON] = field(default_factory=dict)
@@ -57,7 +58,7 @@ class Example:
         kind = KINDS[value["kind"]]
         stated = mapping(value, "metadata").get("name")
         name = stated if isinstance(stated, str) and stated else "example"
-        inside = name if kind is NAMESPACE else "default" if kind.namespaced else ""
+        inside = name if kind is NAMESPACE else self.namespace if kind.namespaced else ""
         asked = ask(
             self.object,
             kind,
@@ -81,11 +82,18 @@ def read(text: str) -> Example:
     """The example that a YAML text of a rule file stands for."""
     value = yaml.safe_load(text)
     if "kind" in value:
-        return Example(object=value)
+        return Example(object=value, namespace=_namespace_in(value))
     unknown = set(value) - MAP_KEYS
     if unknown:
         raise ValueError(f"unknown keys in an example: {sorted(unknown)}")
-    return Example(**{**value, "cluster": tuple(value.get("cluster", ()))})
+    namespace = _namespace_in(value.get("object") or value.get("old"))
+    return Example(**{**value, "cluster": tuple(value.get("cluster", ())), "namespace": namespace})
+
+
+def _namespace_in(value: JSON) -> str:
+    """The namespace of the request, which no mutilation of the object changes."""
+    found = mapping(value, "metadata").get("namespace")
+    return found if isinstance(found, str) else "default"
 
 
 def rulebook(*rules: Rule, mends: bool = True, parameters: Mapping[str, JSON] | None = None,

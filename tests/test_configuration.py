@@ -15,12 +15,12 @@ from certs import issue, pem
 from rules.model import JSON, POD, WORKLOADS, ActiveRule, Kind, Rule
 from rules.rulebook import Configured, Rulebook
 from rules.selectors import LabelSelector
-from rules.site import TRUSTED_NAMES, Site, Trusted
+from rules.site import TRUSTED_NAMES, Mesh, Site, Trusted
 from tests.examples import RULES, rulebook
 from webhook import configuration
 from webhook.configuration import Entry, webhooks
 
-GATEWAY = Kind("networking.istio.io", "Gateway", "gateways")
+GATEWAY = Kind("gateway.networking.k8s.io", "Gateway", "gateways")
 CLASS = Kind("node.k8s.io", "RuntimeClass", "runtimeclasses", namespaced=False)
 NAME = re.compile(r"[a-z0-9-]+\.(mutate|validate)\.sallyport\.dev")
 
@@ -111,7 +111,7 @@ def test_a_new_rule_appears_by_itself() -> None:
     found = entries(*webhooks(rulebook(*RULES, rule)))
     assert found["gateways.validate.sallyport.dev"]["rules"] == [
         {
-            "apiGroups": ["networking.istio.io"],
+            "apiGroups": ["gateway.networking.k8s.io"],
             "apiVersions": ["v1"],
             "operations": ["UPDATE", "DELETE"],
             "resources": ["gateways", "gateways/status"],
@@ -132,7 +132,7 @@ def test_mutation_looks_at_creations_of_what_is_mended_and_no_template() -> None
     raw = made(kinds=(POD, *WORKLOADS, GATEWAY), phase="raw", subresources=("", "resize"))
     assert registered(rulebook(raw), "mutate") == {
         ("", "pods", "", "CREATE"),
-        ("networking.istio.io", "gateways", "", "CREATE"),
+        ("gateway.networking.k8s.io", "gateways", "", "CREATE"),
     }
 
 
@@ -170,6 +170,7 @@ def test_trusted_namespaces_are_left_out_by_the_label_that_nobody_can_forge() ->
         f"{resource}.validate.sallyport.dev"
         for resource in (
             "gateways",
+            "istio",
             "namespaces",
             "persistentvolumes",
             "runtimeclasses",
@@ -177,6 +178,7 @@ def test_trusted_namespaces_are_left_out_by_the_label_that_nobody_can_forge() ->
         )
     } | {"namespaces.mutate.sallyport.dev"}
     assert everywhere <= set(found)
+    del found["mesh-config.validate.sallyport.dev"]
     for name, entry in found.items():
         if name in everywhere:
             assert "namespaceSelector" not in entry
@@ -190,6 +192,20 @@ def test_trusted_namespaces_are_left_out_by_the_label_that_nobody_can_forge() ->
                 }
             ]
         }
+
+
+def test_of_config_maps_only_those_of_the_mesh_in_its_root_namespace_are_sent() -> None:
+    book = replace(rulebook(*RULES), site=Site(mesh=Mesh(root="mesh-system")))
+    entry = entries(*webhooks(book))["mesh-config.validate.sallyport.dev"]
+    (only,) = entry["namespaceSelector"]["matchExpressions"]
+    assert only == {
+        "key": "kubernetes.io/metadata.name",
+        "operator": "In",
+        "values": ["mesh-system"],
+    }
+    (condition,) = entry["matchConditions"]
+    assert "startsWith('istio-shared-configmap-')" in condition["expression"]
+    assert entry["rules"][0]["operations"] == ["CREATE", "UPDATE", "DELETE"]
 
 
 def test_a_subresource_may_have_an_entry_with_conditions(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from typing import Literal, get_args
 
 import yaml
 
-from rules.model import JSON, WORKLOADS, Kind, OperationName
+from rules.model import ISTIO, JSON, WORKLOADS, Kind, OperationName
 from rules.rulebook import Configured, Rulebook, operations_of, resources_of
 from webhook.backstop import policies
 
@@ -57,12 +57,13 @@ VALIDATE = Door(
 class Entry:
     """One entry of a configuration: its name, and which requests it leaves out.
 
-    `tenants`: requests in trusted namespaces are not sent. `conditions`: name -> CEL, all must
-    hold for a request to be sent.
+    `tenants`: requests in trusted namespaces are not sent; `root`: only those in the root namespace
+    of the mesh are. `conditions`: name -> CEL, all must hold for a request to be sent.
     """
 
     name: str
     tenants: bool = False
+    root: bool = False
     conditions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -94,6 +95,11 @@ _BINDINGS = Entry(
 )
 _TEMPLATES = Entry("templates", tenants=True)
 _NETWORK_POLICIES = Entry("network-policies", tenants=True)
+_ISTIO = Entry("istio")  # in trusted namespaces too: the root namespace of the mesh is one
+_SHARED_CONFIG = (  # a deletion of many has no request.name
+    "(request.operation == 'DELETE' ? oldObject : object).metadata.name"
+    ".startsWith('istio-shared-configmap-')"
+)
 
 ENTRIES: Mapping[str, Entry] = {
     "pods": _PODS,
@@ -107,6 +113,8 @@ ENTRIES: Mapping[str, Entry] = {
         "secret-provider-classes", tenants=True
     ),
     "networkpolicies.networking.k8s.io": _NETWORK_POLICIES,
+    **{f"{kind.resource}.{kind.group}": _ISTIO for kind in ISTIO},
+    "configmaps": Entry("mesh-config", root=True, conditions={"shared-config": _SHARED_CONFIG}),
 }
 """Entries by `resource[/subresource][.group]`; a subresource without a row is in its resource's.
 
@@ -255,20 +263,20 @@ def _render(entry: Entry, door: Door, rules: Iterable[JSON], rulebook: Rulebook)
         "rules": list(rules),
     }
     if entry.tenants:
-        rendered["namespaceSelector"] = {
-            "matchExpressions": [
-                {
-                    "key": "kubernetes.io/metadata.name",  # the one label that nobody can forge
-                    "operator": "NotIn",
-                    "values": sorted(rulebook.site.trusted.namespaces),
-                }
-            ]
-        }
+        rendered["namespaceSelector"] = _named("NotIn", rulebook.site.trusted.namespaces)
+    if entry.root:
+        rendered["namespaceSelector"] = _named("In", [rulebook.site.mesh.root])
     if entry.conditions:
         rendered["matchConditions"] = [
             {"name": name, "expression": text} for name, text in entry.conditions.items()
         ]
     return rendered
+
+
+def _named(operator: str, namespaces: Iterable[str]) -> JSON:
+    """A selector of namespaces by their name: the one label that nobody can forge."""
+    key = "kubernetes.io/metadata.name"
+    return {"matchExpressions": [{"key": key, "operator": operator, "values": sorted(namespaces)}]}
 
 
 def _reach(door: Door, url: str | None) -> JSON:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from rules.model import (
     BINDING,
+    ISTIO,
     JSON,
     NAMESPACE,
     NETWORK_POLICY,
@@ -55,7 +56,7 @@ DENY = [
 
 
 KINDS = (
-    *(*PODS, BINDING, NETWORK_POLICY, NAMESPACE, SERVICE),
+    *(*PODS, BINDING, NETWORK_POLICY, NAMESPACE, SERVICE, *ISTIO),
     *(RUNTIME_CLASS, PERSISTENT_VOLUME, STORAGE_CLASS, SECRET_PROVIDER_CLASS),
 )
 POD_SUBRESOURCES = ("binding", "ephemeralcontainers", "resize", "status")
