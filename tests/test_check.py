@@ -44,6 +44,7 @@ RESTRICTED = (
     "{allowPrivilegeEscalation: false, capabilities: {drop: [ALL]},"
     " runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000}"
 )
+CONTAINED = f"resources: {{limits: {{memory: 1Gi}}}}, securityContext: {RESTRICTED}"
 POD_TEXT = f"""\
 apiVersion: v1
 kind: Pod
@@ -51,8 +52,7 @@ metadata:
   name: a
   namespace: blue
 spec:
-  containers:
-  - {{name: a, image: "b:1", resources: {{limits: {{memory: 1Gi}}}}, securityContext: {RESTRICTED}}}
+  containers: [{{name: a, image: "b:1", {CONTAINED}}}]
 """
 RUNC = POD_TEXT + "  runtimeClassName: runc\n"
 MESHED = "apiVersion: v1\nkind: Namespace\nmetadata: {name: blue, labels: {istio.io/rev: asm-1}}\n"
