@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from rules.model import CRON_JOB, DEPLOYMENT, JOB, JSON, Kind
 from rules.pods import TEMPLATES
+from tests.reviews import RESTRICTED
 
 IMAGE = "mcr.microsoft.com/aks/fundamental/base-ubuntu:v0.0.11"
 KATA = "kata-mshv-vm-isolation"
@@ -13,23 +14,28 @@ NOT_MESHED = {"sidecar.istio.io/inject": "false"}
 
 
 def pod(name: str, labels: Mapping[str, str] | None = None, **spec: JSON) -> JSON:
-    """P1 of the samples, a pod that says nothing, and what is said besides in its spec.
+    """A pod that says nothing of sandbox and mesh, and what is said besides in its spec.
 
     A name that ends in `-` is one for the API server to complete.
     """
     named = "generateName" if name.endswith("-") else "name"
     metadata = {named: name} | ({"labels": dict(labels)} if labels else {})
-    containers = [{"name": "main", "image": IMAGE}]
+    container = {
+        "name": "main",
+        "image": IMAGE,
+        "resources": {"limits": {"memory": "512Mi"}},
+        "securityContext": RESTRICTED,
+    }
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": metadata,
-        "spec": {"containers": containers, **spec},
+        "spec": {"containers": [container], **spec},
     }
 
 
 def workload(kind: Kind, name: str, labels: Mapping[str, str] | None = None, **spec: JSON) -> JSON:
-    """P3 of the samples: the same pod as the template of a workload."""
+    """The same pod as the template of a workload."""
     own = pod(name, {"app": name, **(labels or {})}, **spec)
     template = {"metadata": {"labels": own["metadata"]["labels"]}, "spec": own["spec"]}
     if kind in {JOB, CRON_JOB}:
