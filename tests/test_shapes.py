@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from rules.model import JSON, Rule
+from rules.review import Cluster
 from rules.shapes import SHAPES, Shape
-from tests.examples import RULES, Example, read, rulebook
+from tests.examples import RULES, Example, read, rulebook, well_formed
+from tests.reviews import ask, pod
+from webhook.codec import decode
 from webhook.judge import judge
 
 
@@ -81,3 +85,11 @@ def test_who_reads_more_is_told() -> None:
         shown["spec"]["containers"][0].get("env")
     with pytest.raises(Undecoded, match="hostPID"):
         "hostPID" in shown["spec"]  # noqa: B015
+
+
+@pytest.mark.parametrize("value", [None, pod({"containers": [None]})])
+def test_null_is_no_pod_and_no_item_of_a_list(value: JSON) -> None:
+    body = json.dumps(ask(value), separators=(",", ":")).encode()  # as Go writes it
+    book = rulebook(well_formed())
+    decision = judge(decode(body, shaped=book.shaped), book, Cluster.of(()))
+    assert [f.check for f in decision.findings] == ["MALFORMED"]

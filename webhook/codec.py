@@ -192,9 +192,8 @@ def _review_in_shape(
     if (request.resource.group, request.resource.resource) != form.resource or request.subResource:
         return None
     former = Lazy(partial(_object, request.oldObject, request.uid, form.object))
-    return _review(
-        request, phases, Lazy.of(request.object), former, fits=request.operation != "DELETE"
-    )
+    fits = request.operation != "DELETE" and request.object is not None
+    return _review(request, phases, Lazy.of(request.object), former, fits=fits)
 
 
 def encode(review: Review, decision: Decision, *, messages: Any = None) -> bytes:
