@@ -125,10 +125,12 @@ def test_of_what_was_stored_before_the_event_says_what_is_wrong(
     sallyport.adopt(AUDIT)
     old = deployment("old", runtimeClassName="runc")
     old["spec"]["replicas"] = 0
-    developer.apply(old)
+    assert developer.apply(old).code == 0
+    stored = ("get", "replicasets", "--selector=app=old", "-o", "name")
+    await_that(lambda: bool(developer.kubectl(*stored).out), "its ReplicaSet is stored too")
     sallyport.adopt(ENFORCE)
 
-    developer.kubectl("scale", "deployment/old", "--replicas=1")
+    assert developer.kubectl("scale", "deployment/old", "--replicas=1").code == 0
 
     events = ("get", "events", "--field-selector=reason=FailedCreate")
     await_that(lambda: bool(developer.kubectl(*events).out), "an event tells of the refused pod")
