@@ -115,21 +115,29 @@ def _show(caller: _Caller, name: str, text: str) -> None:
     print(f"\n# {comment}\n$ kubectl apply -f {name}")
     stored = value
     if value["kind"] == "Pod":
-        stored = _patched(value, caller.ask("/mutate", value))
+        response = caller.ask("/mutate", value)
+        if not response["allowed"]:
+            _refuse(name, "Mutating", value["kind"], response)
+            return
+        stored = _patched(value, response)
     response = caller.ask("/validate", stored)
     for warning in response.get("warnings", ()):
         print(f"Warning: {warning}")
     if not response["allowed"]:
-        print(
-            f'Error from server (Forbidden): error when creating "{name}": admission webhook '
-            f'"{_entry(value["kind"])}" denied the request: {response["status"]["message"]}'
-        )
+        _refuse(name, "Validating", value["kind"], response)
         return
     kind = KINDS[value["kind"]]
     group = f".{kind.group}" if kind.group else ""
     print(f"{kind.kind.lower()}{group}/{value['metadata']['name']} created")
     for line in _difference(value, stored):
         print(f"  {line}")
+
+
+def _refuse(name: str, door: str, kind: str, response: JSON) -> None:
+    print(
+        f'Error from server (Forbidden): error when creating "{name}": admission webhook '
+        f'"{_entry(door, kind)}" denied the request: {response["status"]["message"]}'
+    )
 
 
 def _patched(value: JSON, response: JSON) -> JSON:
@@ -152,14 +160,12 @@ def _difference(before: JSON, after: JSON) -> Iterator[str]:
             yield line
 
 
-def _entry(kind: str) -> str:
-    """The name of the webhook entry that a kind is sent to."""
+def _entry(door: str, kind: str) -> str:
+    """The name of the entry that a kind is sent to, of the configuration of this door."""
     for configuration in webhooks(load(None)):
         for entry in configuration["webhooks"]:
             resources_of = [name for rule in entry["rules"] for name in rule["resources"]]
-            if configuration["kind"].startswith("Validating") and (
-                KINDS[kind].resource in resources_of
-            ):
+            if configuration["kind"].startswith(door) and (KINDS[kind].resource in resources_of):
                 return str(entry["name"])
     raise LookupError(kind)
 

@@ -3,7 +3,7 @@
 Here belongs what only that way can be known: that the two configurations are accepted and called,
 that patches arrive in what is stored, and every word that people read. `world.yaml` is the cluster,
 `serving` our server beside it, `doors` puts the configurations in and takes them out, `people` use
-kubectl, and `more_rules` holds rules for what no shipped rule does yet.
+kubectl, and `more_rules` holds a rule as a site may add one.
 
 Here does not belong: what a rule says of which object. That is tested by examples and laws.
 """

@@ -1,4 +1,4 @@
-"""The command `sallyport` with the rules of `more_rules` beside those that are shipped.
+"""The command `sallyport` with the rule of `more_rules` beside those that are shipped.
 
 They are found as all rules are: their folder is one more on the catalogue's path.
 """

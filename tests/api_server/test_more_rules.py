@@ -1,48 +1,19 @@
-"""What no shipped rule does yet: subresources, deletions, and denials by the first door.
+"""A rule of a site's own: the server is started with it, its configurations follow from it.
 
-The server has the rules of `more_rules` besides; its configurations follow from them.
+It judges deletions of pods, which no shipped rule does.
 """
 
 from __future__ import annotations
 
 import pytest
 
-from tests.api_server.objects import KATA, pod
+from tests.api_server.objects import pod
 from tests.api_server.people import Person
 from tests.golden import compare
 
 pytestmark = [pytest.mark.control_plane, pytest.mark.usefixtures("sallyport")]
 
 SERVING = {"program": "tests.api_server.serve_more_rules"}
-DEBUG = ("debug", "--image=registry.example/tools:1", "--attach=false", "--quiet")
-
-
-def test_a_debugging_container_is_judged_when_it_is_added(developer: Person) -> None:
-    developer.apply(pod("debugged"))
-
-    answer = developer.kubectl(*DEBUG, "pod/debugged", "--container=root", "--profile=sysadmin")
-    assert answer.code == 1
-    compare(answer.err, "api_server/debugging-container-that-is-privileged.txt")
-
-    answer = developer.kubectl(*DEBUG, "pod/debugged", "--container=plain", "--profile=general")
-    assert (answer.code, answer.err) == (0, "")
-    added = developer.get("pod/debugged")["spec"]["ephemeralContainers"]
-    assert [container["name"] for container in added] == ["plain"]
-
-
-def test_forged_input_is_denied_at_the_first_door(developer: Person) -> None:
-    forged = pod("forged", runtimeClassName="runc")
-    forged["metadata"]["annotations"] = {"sidecar.istio.io/status": "injected"}
-
-    answer = developer.apply(forged)
-
-    assert answer.code == 1
-    compare(answer.err, "api_server/pod-with-a-forged-status.txt")
-
-
-def test_beside_other_rules_a_pod_is_still_mended(developer: Person) -> None:
-    assert developer.apply(pod("mended")).code == 0
-    assert developer.get("pod/mended")["spec"]["runtimeClassName"] == KATA
 
 
 def test_deletions_are_judged_by_what_is_stored(developer: Person) -> None:

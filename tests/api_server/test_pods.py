@@ -15,6 +15,8 @@ from tests.golden import compare
 
 pytestmark = [pytest.mark.control_plane, pytest.mark.usefixtures("sallyport")]
 
+DEBUG = ("debug", "--image=registry.example/tools:1", "--attach=false", "--quiet")
+
 
 def test_a_pod_without_a_class_is_stored_with_it(developer: Person) -> None:
     assert developer.apply(pod("silent")).out == "pod/silent created\n"
@@ -50,7 +52,7 @@ def test_a_wrong_class_is_denied_and_the_right_one_shown(developer: Person, name
 
 
 def test_two_broken_rules_are_both_told(developer: Person) -> None:
-    answer = developer.apply(pod("two", NOT_MESHED, runtimeClassName="runc"))
+    answer = developer.apply(pod("two", runtimeClassName="runc", hostIPC=True))
 
     assert answer.code == 1
     compare(answer.err, "api_server/pod-that-breaks-two-rules.txt")
@@ -104,6 +106,30 @@ def test_a_trusted_namespace_is_not_asked_about(
 
     assert developer.get("pod/tool", "platform-tools")["spec"]["runtimeClassName"] == "runc"
     assert not sallyport.decisions(namespace="platform-tools")
+
+
+def test_forged_input_is_denied_at_the_first_door(developer: Person) -> None:
+    forged = pod("forged", runtimeClassName="runc")
+    forged["metadata"]["annotations"] = {"sidecar.istio.io/status": "injected"}
+
+    answer = developer.apply(forged)
+
+    assert answer.code == 1
+    compare(answer.err, "api_server/pod-with-a-forged-status.txt")
+
+
+def test_a_debugging_container_is_judged_when_it_is_added(developer: Person) -> None:
+    developer.apply(pod("debugged"))
+
+    answer = developer.kubectl(*DEBUG, "pod/debugged", "--container=root", "--profile=sysadmin")
+    assert answer.code == 1
+    compare(answer.err, "api_server/debugging-container-that-is-privileged.txt")
+
+    answer = developer.kubectl(*DEBUG, "pod/debugged", "--container=plain", "--profile=restricted")
+    assert answer.code == 0, answer.err
+    assert "is open; set runAsUser 1000, runAsGroup 1000\n" in answer.err, "a warning"
+    added = developer.get("pod/debugged")["spec"]["ephemeralContainers"]
+    assert [container["name"] for container in added] == ["plain"]
 
 
 def test_a_server_dry_run_gives_the_same_answers_and_stores_nothing(developer: Person) -> None:

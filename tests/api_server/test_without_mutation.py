@@ -13,7 +13,7 @@ from tests.golden import compare
 
 pytestmark = [pytest.mark.control_plane, pytest.mark.usefixtures("sallyport")]
 
-SERVING = {"flags": [NO_MUTATE], "program": "tests.api_server.serve_more_rules"}
+SERVING = {"flags": [NO_MUTATE]}
 
 
 def test_one_door_is_left(world: ControlPlane) -> None:
@@ -49,9 +49,11 @@ def test_what_says_all_by_itself_is_stored_as_it_is(developer: Person) -> None:
 
 def test_forged_input_is_denied_at_the_door_that_is_left(developer: Person) -> None:
     forged = pod("forged", runtimeClassName=KATA)
-    forged["metadata"]["annotations"] = {"sidecar.istio.io/status": "injected"}
+    forged["metadata"]["annotations"] = {"traffic.sidecar.istio.io/excludeOutboundPorts": "443"}
 
     answer = developer.apply(forged)
 
     assert answer.code == 1
-    assert '"pods.validate.sallyport.dev" denied the request: [no-forged-status]' in answer.err
+    assert (
+        '"pods.validate.sallyport.dev" denied the request: [mesh-annotations-allowed]' in answer.err
+    )
