@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 LONGEST_NAME = 255
@@ -53,6 +54,7 @@ class Image(NamedTuple):
         return any(f"{self.name}/".startswith(f"{place.rstrip('/')}/") for place in places)
 
 
+@lru_cache(maxsize=1024)  # many pods run one image
 def parse(text: str) -> Image:
     """The image that the reference names. Raises InvalidImage where it names none."""
     match = _REFERENCE.fullmatch(text) if len(text) <= LONGEST else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 LONGEST = 64
@@ -39,7 +40,11 @@ def parse(value: Any) -> Fraction:
     Strings, and JSON numbers as the API server takes them: integers, and floats by their shortest
     decimal text. Raises InvalidQuantity for the rest, with what is and what must be.
     """
-    text = _text(value)
+    return _read(_text(value))
+
+
+@lru_cache(maxsize=1024)  # clusters use a few sizes again and again
+def _read(text: str) -> Fraction:
     match = _QUANTITY.fullmatch(text)
     if match is None or not (match["whole"] or match["part"]):
         raise InvalidQuantity(f"is {text!a}, must be a quantity such as 128Mi, 0.5 or 100m")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
 from rules.model import (
     AUTHORIZATION_POLICY,
@@ -20,7 +20,7 @@ from rules.model import (
     OperationName,
     Phase,
 )
-from rules.pods import annotations_of, labels_of, mapping
+from rules.pods import Container, annotations_of, containers, labels_of, mapping
 from rules.site import TRUST_LABEL, Site
 from rules.words import printable
 
@@ -53,32 +53,38 @@ MANAGED_LABEL = "sallyport.dev/managed"
 STOCK_REVISION = "prod-stable"
 """The revision tag assumed where nothing at all is known of the mesh."""
 
-_Value = TypeVar("_Value")
 
+class Lazy:
+    """An object, decoded when it is first asked for, once; and its containers, listed once."""
 
-class Lazy(Generic[_Value]):
-    """A value made when it is first asked for, once."""
+    __slots__ = ("_containers", "_make", "_value")
 
-    __slots__ = ("_make", "_value")
-
-    def __init__(self, make: Callable[[], _Value] | None, value: Any = None) -> None:
+    def __init__(self, make: Callable[[], JSON] | None, value: JSON = None) -> None:
         self._make = make
-        self._value: _Value = value
+        self._value = value
+        self._containers: tuple[Container, ...] | None = None
 
     @classmethod
-    def of(cls, value: _Value) -> Lazy[_Value]:
-        """A value that is there already."""
+    def of(cls, value: JSON) -> Lazy:
+        """An object that is there already."""
         return cls(None, value)
 
-    def get(self) -> _Value:
-        """The value; what making it raises is raised each time."""
+    def get(self) -> JSON:
+        """The object; what decoding it raises is raised each time."""
         if self._make is not None:
             self._value = self._make()
             self._make = None
         return self._value
 
+    @property
+    def containers(self) -> tuple[Container, ...]:
+        """The containers of a pod; see `rules.pods.containers`."""
+        if self._containers is None:
+            self._containers = tuple(containers(self.get()))
+        return self._containers
 
-NOTHING: Lazy[JSON] = Lazy.of(None)
+
+NOTHING: Lazy = Lazy.of(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +119,8 @@ class Review(NamedTuple):  # made for each request: in a fifth of the time of a 
     requester: Requester | None = None
     dry_run: bool = False
     phases: tuple[Phase, ...] = ("final",)
-    new: Lazy[JSON] = NOTHING
-    former: Lazy[JSON] = NOTHING
+    new: Lazy = NOTHING
+    former: Lazy = NOTHING
     fits: bool = False
 
     @property
@@ -131,6 +137,11 @@ class Review(NamedTuple):  # made for each request: in a fifth of the time of a 
     def object(self) -> JSON:
         """The object under review; that which goes, on DELETE."""
         return self.former.get() if self.operation == "DELETE" else self.new.get()
+
+    @property
+    def containers(self) -> tuple[Container, ...]:
+        """The containers of the pod under review: init, ordinary and ephemeral ones."""
+        return (self.former if self.operation == "DELETE" else self.new).containers
 
     @property
     def old(self) -> JSON:

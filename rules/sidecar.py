@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from rules.model import JSON, Path
-from rules.pods import Container, annotations_of, containers, labels_of, mapping
+from rules.pods import Container, annotations_of, labels_of, mapping
+from rules.review import Cluster, Lazy, Review
 from rules.words import quote
 
 PROXY, INIT, VALIDATION = "istio-proxy", "istio-init", "istio-validation"
@@ -44,6 +45,9 @@ _REDIRECTED = {
 _EXCLUDED = f"{TRAFFIC}excludeInboundPorts"
 
 
+NONE: frozenset[Path] = frozenset()
+
+
 class Flaw(NamedTuple):
     """What no genuine sidecar has: where, what is said of it, and what was found."""
 
@@ -58,26 +62,33 @@ class Sidecar(NamedTuple):
     `image` is a regular expression that the images of Istio's containers begin with.
     """
 
-    pod: JSON
+    shown: Lazy
     cni: bool = False
     image: str = IMAGE
+
+    @classmethod
+    def of(cls, review: Review, cluster: Cluster, image: str) -> Sidecar:
+        """That of the pod under review, in this cluster."""
+        return cls(review.new, cluster.site.mesh.redirection == "CNIChaining", image)
 
     @property
     def claimed(self) -> list[Container]:
         """The containers under Istio's names, genuine or not."""
-        return [c for c in containers(self.pod) if c.value.get("name") in NAMES]
+        return [c for c in self.shown.containers if c.value.get("name") in NAMES]
 
     @property
     def genuine(self) -> frozenset[Path]:
         """The places of the containers in which nothing is wrong."""
         claimed = self.claimed
+        if not claimed:
+            return NONE
         wrong = {flaw.path[:3] for flaw in self._in_containers(claimed)}
         return frozenset(c.path for c in claimed if c.path not in wrong)
 
     def flaws(self) -> Iterator[Flaw]:
         """All that is wrong; nothing where the pod does not speak of a sidecar at all."""
-        claimed = self.claimed
-        annotations = annotations_of(self.pod)
+        claimed, pod = self.claimed, self.shown.get()
+        annotations = annotations_of(pod)
         if not claimed and STATUS not in annotations:
             return
         yield from self._in_containers(claimed)
@@ -90,7 +101,7 @@ class Sidecar(NamedTuple):
         if OVERRIDES in annotations:
             message = "changes Istio's sidecar behind its back; remove it"
             yield Flaw((*ANNOTATIONS, OVERRIDES), message, annotations[OVERRIDES])
-        mode = labels_of(self.pod).get(TLS_MODE)
+        mode = labels_of(pod).get(TLS_MODE)
         if mode != "istio":
             stated = "is not set" if mode is None else f"is {quote(mode)}"
             message = f'{stated}, so others speak clear text to the pod; it must be "istio"'

@@ -87,7 +87,7 @@ def _said(pod: JSON, *names: str, phases: tuple[Phase, ...] = ("final",), **para
 @pytest.mark.parametrize("native", [True, False])
 def test_a_genuine_sidecar_is_taken_for_one(native: bool) -> None:  # noqa: FBT001
     pod = _pod(native=native)
-    assert list(Sidecar(pod).flaws()) == []
+    assert list(Sidecar(Lazy.of(pod)).flaws()) == []
     assert _said(pod, "sidecar-genuine", "sidecar-not-bypassed") == set()
     assert _said(pod, "image-exact", registries=["docker.io"]) == set()
 
@@ -146,7 +146,7 @@ PROXY_PATH = ("spec", "initContainers", 1)
 def test_what_istio_never_makes_is_told(place: Any, value: JSON, words: str) -> None:
     pod = _pod(native=True)
     lookup(pod, place[:-1])[place[-1]] = value
-    told = [flaw.message for flaw in Sidecar(pod).flaws()]
+    told = [flaw.message for flaw in Sidecar(Lazy.of(pod)).flaws()]
     assert any(words in message for message in told), told
 
 

@@ -237,8 +237,8 @@ def _check_head(review: _Head) -> None:
 def _review(
     request: _Envelope,
     phases: tuple[Phase, ...],
-    new: Lazy[JSON],
-    former: Lazy[JSON],
+    new: Lazy,
+    former: Lazy,
     *,
     fits: bool = False,
 ) -> Review:

@@ -121,6 +121,7 @@ def _spec(containers: list[JSON], runtime_class: str | None) -> JSON:
     spec: JSON = {
         "volumes": [{"name": "config", "configMap": {"name": f"{NAME}-config"}}],
         "containers": containers,
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "runAsGroup": 1000},
     }
     return spec | ({"runtimeClassName": runtime_class} if runtime_class else {})
 
@@ -168,6 +169,5 @@ def _defaulted(spec: JSON) -> JSON:
         "dnsPolicy": "ClusterFirst",
         "serviceAccountName": "default",
         "serviceAccount": "default",
-        "securityContext": {},
         "schedulerName": "default-scheduler",
     }

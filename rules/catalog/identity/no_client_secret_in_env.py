@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rules.model import JSON, POD, PODS, Finding, rule
-from rules.pods import containers, mapping
+from rules.pods import mapping
 from rules.review import Cluster, Review
 from rules.words import quote
 
@@ -40,7 +40,7 @@ def check(
 ) -> Iterator[Finding]:
     """`names`: how names of variables end that hold a client's secret; case does not matter."""
     endings = tuple(name.upper() for name in names)
-    for container in containers(review.object):
+    for container in review.containers:
         for index, entry in enumerate(_list(container.value.get("env"))):
             name = mapping(entry).get("name")
             if not isinstance(name, str) or not name.upper().endswith(endings):

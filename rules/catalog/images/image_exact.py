@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 
 from rules.image import InvalidImage, parse
 from rules.model import POD, PODS, Finding, Level, rule
-from rules.pods import containers
 from rules.review import Cluster, Review
 from rules.sidecar import IMAGE, Sidecar
 from rules.words import enumerate_words, quote
@@ -65,9 +64,8 @@ def check(
     `digest`: `required` where each image must be named by its digest, else `optional`.
     `sidecar_image`: a regular expression that the images of Istio's containers begin with.
     """
-    cni = cluster.site.mesh.redirection == "CNIChaining"
-    genuine = Sidecar(review.object, cni, sidecar_image).genuine if review.is_final else ()
-    for container in containers(review.object):
+    genuine = Sidecar.of(review, cluster, sidecar_image).genuine if review.is_final else ()
+    for container in review.containers:
         stated = container.value.get("image")
         if container.path in genuine or not isinstance(stated, str) or not stated:
             continue

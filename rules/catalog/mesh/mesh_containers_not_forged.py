@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 from rules.mesh import INJECTED, requires_mesh
 from rules.model import NAMESPACE, PODS, Finding, rule
-from rules.pods import containers
 from rules.review import Cluster, Review
 from rules.words import quote
 
@@ -36,7 +35,7 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """One Finding for each container with such a name."""
     if review.is_final or not requires_mesh(cluster.namespace(review.namespace)):
         return
-    for path, container in containers(review.object):
+    for path, container in review.containers:
         name = container.get("name")
         if isinstance(name, str) and name in INJECTED:
             yield Finding(

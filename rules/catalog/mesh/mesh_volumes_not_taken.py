@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from rules.mesh import INJECTED, requires_mesh
 from rules.model import JSON, NAMESPACE, PODS, Finding, Path, rule
-from rules.pods import containers, mapping
+from rules.pods import mapping
 from rules.review import Cluster, Review
 from rules.words import quote
 
@@ -59,7 +59,7 @@ def check(
                 cure = "a name that Istio gives to a volume of its sidecar; use another one"
                 yield _finding(path, name, cure)
     own = set() if review.is_final else {name for _, name in stated}
-    for place, container in containers(review.object):
+    for place, container in review.containers:
         if review.is_final and container.get("name") in INJECTED:
             continue
         mounts = container.get("volumeMounts")

@@ -108,8 +108,7 @@ def check(
     labels = cluster.namespace(review.namespace).labels
     if not review.is_final or labels.get(MESH_LABEL) == "off":
         return
-    cni = cluster.site.mesh.redirection == "CNIChaining"
-    sidecar = Sidecar(review.object, cni, sidecar_image)
+    sidecar = Sidecar.of(review, cluster, sidecar_image)
     for flaw in sidecar.flaws():
         yield Finding(check="INJ-FINAL", path=flaw.path, message=flaw.message, found=flaw.found)
     silent = not sidecar.claimed and STATUS not in annotations_of(review.object)

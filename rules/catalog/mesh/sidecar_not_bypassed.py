@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from rules.injection import MESH_LABEL
 from rules.model import JSON, NAMESPACE, POD, PODS, Finding, Fix, Level, Path, rule
 from rules.patch import lookup, set_field
-from rules.pods import Container, containers, mapping
+from rules.pods import mapping
 from rules.review import Cluster, Review
 from rules.sidecar import IMAGE, PROXY_ID, Sidecar
 from rules.words import quote
@@ -25,6 +25,9 @@ from rules.words import quote
 OF_POD: Path = ("spec", "securityContext")
 HARMLESS = "NET_BIND_SERVICE"
 AN_ID = 1000
+IDS = ("runAsUser", "runAsGroup")
+OWN_IDS = (*IDS, "fsGroup")
+"""Of a container, and of the pod."""
 
 _POD = (
     "{kind: Pod, spec: {%ssecurityContext: {%s}, containers: [{name: a, securityContext: {%s}}]}}"
@@ -91,25 +94,26 @@ def check(
         return  # of a stored pod nothing that is read here can change
     if cluster.namespace(review.namespace).labels.get(MESH_LABEL) == "off":
         return
-    cni = cluster.site.mesh.redirection == "CNIChaining"
-    sidecar = Sidecar(review.object, cni, sidecar_image)
-    genuine = sidecar.genuine if review.is_final else ()
-    known = [c.value.get("name") for c in containers(review.old)]
+    genuine = Sidecar.of(review, cluster, sidecar_image).genuine if review.is_final else ()
+    known = [c.value.get("name") for c in review.former.containers]
+    pod = review.object
+    default = mapping(lookup(pod, OF_POD))
     if not review.subresource:
-        yield from _ids(review.object, OF_POD)
-    for container in containers(review.object):
-        if container.path in genuine or container.value.get("name") in known:
+        yield from _ids(pod, OF_POD, default)
+    for path, container in review.containers:
+        if path in genuine or container.get("name") in known:
             continue
-        path = (*container.path, "securityContext")
-        yield from _ids(review.object, path)
-        yield from _capabilities(review.object, path)
-        yield from _open(review.object, container, "deny" if strict else "warn")
+        place, stated = (*path, "securityContext"), mapping(container, "securityContext")
+        yield from _ids(pod, place, stated)
+        yield from _capabilities(pod, place, stated)
+        wanted = _wanted(stated, default)
+        if wanted:
+            yield _open(pod, place, wanted, "deny" if strict else "warn")
 
 
-def _ids(pod: JSON, path: Path) -> Iterator[Finding]:
+def _ids(pod: JSON, path: Path, context: Mapping[str, JSON]) -> Iterator[Finding]:
     """Where the pod or a container takes the id of the sidecar."""
-    context = mapping(lookup(pod, path))
-    for field in ("runAsUser", "runAsGroup", *(("fsGroup",) if path == OF_POD else ())):
+    for field in OWN_IDS if path == OF_POD else IDS:
         if context.get(field) == PROXY_ID:
             yield _taken((*path, field), Fix(set_field(pod, (*path, field), AN_ID), safe=False))
     groups = context.get("supplementalGroups") if path == OF_POD else ()
@@ -132,12 +136,12 @@ def _taken(path: Path, fix: Fix) -> Finding:
     )
 
 
-def _capabilities(pod: JSON, path: Path) -> Iterator[Finding]:
+def _capabilities(pod: JSON, path: Path, context: Mapping[str, JSON]) -> Iterator[Finding]:
     """What is added that can change the network, or what captures it."""
-    field = (*path, "capabilities", "add")
-    added = lookup(pod, field)
+    added = mapping(context, "capabilities").get("add")
     if not isinstance(added, list):
         return
+    field = (*path, "capabilities", "add")
     fix = Fix(set_field(pod, field, [name for name in added if name == HARMLESS]), safe=False)
     for index, name in enumerate(added):
         if name != HARMLESS:
@@ -150,32 +154,32 @@ def _capabilities(pod: JSON, path: Path) -> Iterator[Finding]:
             )
 
 
-def _open(pod: JSON, container: Container, level: Level) -> Iterator[Finding]:
-    """What of the restricted profile the container, with the pod's defaults, does not have."""
-    stated = mapping(container.value, "securityContext")
-    default = mapping(lookup(pod, OF_POD))
+def _wanted(stated: Mapping[str, JSON], default: Mapping[str, JSON]) -> dict[str, JSON]:
+    """What of the restricted profile a container, with the pod's defaults, does not have."""
     wanted: dict[str, JSON] = {}
     if stated.get("allowPrivilegeEscalation") is not False:
         wanted["allowPrivilegeEscalation"] = False
     if _effective("runAsNonRoot", stated, default) is not True:
         wanted["runAsNonRoot"] = True
-    for field in ("runAsUser", "runAsGroup"):
+    for field in IDS:
         if _effective(field, stated, default) in (None, 0):
             wanted[field] = AN_ID
-    capabilities = mapping(stated, "capabilities")
-    dropped = capabilities.get("drop")
+    dropped = mapping(stated, "capabilities").get("drop")
     if not isinstance(dropped, list) or not ("ALL" in dropped or "NET_RAW" in dropped):
         wanted["drop"] = ["ALL"]
-    if wanted:
-        path = (*container.path, "securityContext")
-        yield Finding(
-            check="INJ-CAP",
-            path=path,
-            message=f"is open; set {', '.join(map(_words, wanted.items()))}",
-            found=sorted(wanted),
-            level=level,
-            fix=Fix(set_field(pod, path, _restricted(stated, wanted)), safe=False),
-        )
+    return wanted
+
+
+def _open(pod: JSON, path: Path, wanted: Mapping[str, JSON], level: Level) -> Finding:
+    stated = mapping(lookup(pod, path))
+    return Finding(
+        check="INJ-CAP",
+        path=path,
+        message=f"is open; set {', '.join(map(_words, wanted.items()))}",
+        found=sorted(wanted),
+        level=level,
+        fix=Fix(set_field(pod, path, _restricted(stated, wanted)), safe=False),
+    )
 
 
 def _effective(field: str, stated: Mapping[str, JSON], default: Mapping[str, JSON]) -> JSON:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 
 from rules.model import JSON, POD, PODS, Finding, Path, rule
 from rules.patch import lookup
-from rules.pods import added, containers, mapping
+from rules.pods import added, mapping
 from rules.refusal import removal
 from rules.review import Cluster, Review
 
@@ -66,7 +66,7 @@ def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
     place = ("spec", CONTEXT, *HOST_PROCESS)
     if lookup(review.object, place) is True:
         yield removal(review, "SBX-4", place, "is true")
-    for path, container in containers(review.object):
+    for path, container in review.containers:
         for place, state, paragraph in _openings(path, container):
             yield removal(review, paragraph, place, state)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rules.model import PODS, Finding, rule
-from rules.pods import containers, mapping
+from rules.pods import mapping
 from rules.refusal import refuse, removal
 from rules.review import Cluster, Review
 
@@ -35,7 +35,7 @@ def check(review: Review, _cluster: Cluster, *, accepted: Sequence[str] = ()) ->
     if mapping(review.object, "spec").get("resourceClaims"):
         message = "asks for devices; remove it, and the claims of the containers"
         yield refuse(review, "SBX-5", ("spec", "resourceClaims"), message)
-    for path, container in containers(review.object):
+    for path, container in review.containers:
         for field in ("limits", "requests"):
             for name in mapping(container, "resources", field):
                 if "/" in name and name not in accepted:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.model import PODS, Finding, rule
-from rules.pods import containers, items
+from rules.pods import items
 from rules.refusal import removal
 from rules.review import Cluster, Review
 from rules.words import quote
@@ -28,7 +28,7 @@ DENY = [
 @rule(kinds=PODS, shaped=True, severity="high")
 def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
     """One Finding for each port; 0 asks for none."""
-    for path, container in containers(review.object):
+    for path, container in review.containers:
         for place, port in items(container, path, "ports"):
             stated = port.get("hostPort")
             if isinstance(stated, int) and stated:

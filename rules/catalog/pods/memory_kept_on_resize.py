@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from rules.model import JSON, POD, RUNTIME_CLASS, Finding, Fix, Operation, Path, rule
 from rules.patch import lookup, set_field
-from rules.pods import containers, mapping
+from rules.pods import mapping
 from rules.quantity import InvalidQuantity, parse
 from rules.review import Cluster, Review
 from rules.words import quote
@@ -54,7 +54,7 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     runtime = mapping(review.old, "spec").get("runtimeClassName")
     if not runtime or not cluster.runtime_classes.get(runtime, "kata").startswith("kata"):
         return  # stored before its namespace was judged: it runs on the node itself
-    for owner in (("spec",), *(path for path, _ in containers(review.object))):
+    for owner in (("spec",), *(path for path, _ in review.containers)):
         for field in ("limits", "requests"):
             path: Path = (*owner, "resources", field, "memory")
             old, new = lookup(review.old, path), lookup(review.object, path)

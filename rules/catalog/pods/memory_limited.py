@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from rules.model import JSON, PODS, Finding, Path, rule
 from rules.patch import lookup, set_field
-from rules.pods import containers
+from rules.pods import mapping
 from rules.quantity import InvalidQuantity, parse
 from rules.refusal import refuse
 from rules.review import Cluster, Review
@@ -55,31 +55,32 @@ WARN = [
 def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
     """Warns of each container without a limit; denies a sum that is too small for a VM."""
     sizes = {}
-    for place in _places(review.object):
-        stated = lookup(review.object, place)
+    for path, stated in _limits(review):
         if stated is None:
+            place = (*path, *LIMIT)
             message = "is not set, so nobody chose the size of the VM; set it, for example to "
             patch = set_field(review.object, place, USUAL)
             yield refuse(review, "SBX-15", place, message + quote(USUAL), *patch, level="warn")
             continue
         try:
-            sizes[place] = parse(stated)
+            sizes[path] = parse(stated)
         except InvalidQuantity as invalid:
-            yield refuse(review, "SBX-15", place, str(invalid))
-    if sizes and sum(sizes.values()) < parse(LEAST):
-        place = next(iter(sizes))
+            yield refuse(review, "SBX-15", (*path, *LIMIT), str(invalid))
+    least = parse(LEAST)
+    if sizes and max(sizes.values()) < least and sum(sizes.values()) < least:
+        place = (*next(iter(sizes)), *LIMIT)
         shown = quote(lookup(review.object, place))
         message = f"is {shown}, and the VM then has less than {LEAST}; set it to {quote(LEAST)}"
         yield refuse(review, "SBX-15", place, message, *set_field(review.object, place, LEAST))
 
 
-def _places(pod: JSON) -> list[Path]:
-    """Where the limits stand that count: that of the whole pod, or those of its containers."""
-    whole: Path = ("spec", *LIMIT)
-    if lookup(pod, whole) is not None:
-        return [whole]
-    return [
-        (*path, *LIMIT)
-        for path, container in containers(pod)
-        if path[1] == "containers" or container.get("restartPolicy") == "Always"
-    ]
+def _limits(review: Review) -> Iterator[tuple[Path, JSON]]:
+    """The limits that count, and whose: that of the whole pod, or those of its containers."""
+    spec = mapping(review.object, "spec")
+    whole = lookup(spec, LIMIT)
+    if whole is not None:
+        yield ("spec",), whole
+        return
+    for path, container in review.containers:
+        if path[1] == "containers" or container.get("restartPolicy") == "Always":
+            yield path, lookup(container, LIMIT)

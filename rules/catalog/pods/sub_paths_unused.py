@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.model import PODS, Finding, Operation, rule
-from rules.pods import containers, items
+from rules.pods import items
 from rules.refusal import refuse
 from rules.review import Cluster, Review
 from rules.words import quote
@@ -29,7 +29,7 @@ WARN = [_pod("subPath: logs"), _pod("subPathExpr: logs/$(POD_NAME)")]
 @rule(kinds=PODS, operations=("CREATE",), shaped=True, severity="low")
 def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
     """One Finding for each mount of a path."""
-    for path, container in containers(review.object):
+    for path, container in review.containers:
         for place, mount in items(container, path, "volumeMounts"):
             for field in FIELDS:
                 if mount.get(field):

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from rules.model import PODS, Finding, Operation, rule
-from rules.pods import Item, containers, items, mapping
+from rules.pods import Item, items, mapping
 from rules.refusal import refuse
 from rules.review import Cluster, Review
 from rules.words import enumerate_words, quote
@@ -68,7 +68,7 @@ def check(
     """`drivers`: CSI drivers of inline volumes; `devices`: claims may come as block devices."""
     for volume in items(mapping(review.object, "spec"), ("spec",), "volumes"):
         yield from _judge(review, volume, drivers)
-    for path, container in containers(review.object) if not devices else ():
+    for path, container in review.containers if not devices else ():
         for place, _ in items(container, path, "volumeDevices"):
             message = "is a block device; mount the claim as a file system: list it in volumeMounts"
             yield refuse(review, "SBX-12", place, message)
