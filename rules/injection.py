@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from rules.model import JSON
-from rules.pods import annotations_of, labels_of, mapping
+from rules.pods import Pod
 from rules.review import Namespace
 
 INJECT = "sidecar.istio.io/inject"
@@ -44,10 +43,10 @@ class Injection(NamedTuple):
     known: frozenset[str]
 
     @classmethod
-    def of(cls, pod: JSON, namespace: Namespace, known: frozenset[str]) -> Injection:
+    def of(cls, pod: Pod, namespace: Namespace, known: frozenset[str]) -> Injection:
         """What Istio would look at for this pod."""
-        host_network = mapping(pod, "spec").get("hostNetwork") is True
-        return cls(namespace, labels_of(pod), annotations_of(pod), host_network, known)
+        host_network = pod.spec.get("hostNetwork") is True
+        return cls(namespace, pod.labels, pod.annotations, host_network, known)
 
     def obstacles(self) -> list[Obstacle]:
         """All that keeps the sidecar away, what the pod says first; nothing where it comes."""

@@ -4,6 +4,8 @@ Readers here are lenient: what is missing, null or of the wrong type reads as no
 are the business of the rule `well-formed`, so no other rule has to look for them.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -29,6 +31,27 @@ class Item(NamedTuple):
 
 Container = Item
 """A container and its place in the pod."""
+
+
+class Pod(NamedTuple):
+    """What rules ask of a pod, each read once."""
+
+    spec: Mapping[str, JSON]
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    containers: tuple[Container, ...]
+    """Init, ordinary and ephemeral ones, in that order."""
+
+    @classmethod
+    def of(cls, value: JSON) -> Pod:
+        """The pod in a decoded object."""
+        spec, metadata = mapping(value, "spec"), mapping(value, "metadata")
+        return cls(
+            spec,
+            _strings(metadata.get("labels")),
+            _strings(metadata.get("annotations")),
+            tuple(c for key in CONTAINER_LISTS for c in items(spec, ("spec",), key)),
+        )
 
 
 def mapping(value: JSON, *steps: str) -> Mapping[str, JSON]:
@@ -59,20 +82,16 @@ def _strings(found: JSON) -> Mapping[str, str]:
     return {key: entry for key, entry in found.items() if isinstance(entry, str)}
 
 
-def containers(pod: JSON) -> Iterator[Container]:
-    """All containers of a pod: init, ordinary and ephemeral ones, in that order."""
-    spec = mapping(pod, "spec")
-    for key in CONTAINER_LISTS:
-        yield from items(spec, ("spec",), key)
-
-
-def items(owner: Mapping[str, JSON], path: Path, key: str) -> Iterator[Item]:
+def items(owner: Mapping[str, JSON], path: Path, key: str) -> list[Item]:
     """The maps in a list that is a field of `owner`, which stands at `path`."""
     found = owner.get(key)
-    if isinstance(found, list):
-        for index, value in enumerate(found):
-            if isinstance(value, dict):
-                yield Item((*path, key, index), value)
+    if not isinstance(found, list):
+        return []
+    return [
+        Item((*path, key, index), value)
+        for index, value in enumerate(found)
+        if isinstance(value, dict)
+    ]
 
 
 def added(pod: JSON, former: JSON, key: str) -> Iterator[Item]:

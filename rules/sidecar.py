@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from rules.model import JSON, Path
-from rules.pods import Container, annotations_of, labels_of, mapping
-from rules.review import Cluster, Lazy, Review
+from rules.pods import Container, Pod, mapping
+from rules.review import Cluster, Review
 from rules.words import quote
 
 PROXY, INIT, VALIDATION = "istio-proxy", "istio-init", "istio-validation"
@@ -62,19 +62,19 @@ class Sidecar(NamedTuple):
     `image` is a regular expression that the images of Istio's containers begin with.
     """
 
-    shown: Lazy
+    pod: Pod
     cni: bool = False
     image: str = IMAGE
 
     @classmethod
     def of(cls, review: Review, cluster: Cluster, image: str) -> Sidecar:
         """That of the pod under review, in this cluster."""
-        return cls(review.new, cluster.site.mesh.redirection == "CNIChaining", image)
+        return cls(review.pod, cluster.site.mesh.redirection == "CNIChaining", image)
 
     @property
     def claimed(self) -> list[Container]:
         """The containers under Istio's names, genuine or not."""
-        return [c for c in self.shown.containers if c.value.get("name") in NAMES]
+        return [c for c in self.pod.containers if c.value.get("name") in NAMES]
 
     @property
     def genuine(self) -> frozenset[Path]:
@@ -87,8 +87,7 @@ class Sidecar(NamedTuple):
 
     def flaws(self) -> Iterator[Flaw]:
         """All that is wrong; nothing where the pod does not speak of a sidecar at all."""
-        claimed, pod = self.claimed, self.shown.get()
-        annotations = annotations_of(pod)
+        claimed, annotations = self.claimed, self.pod.annotations
         if not claimed and STATUS not in annotations:
             return
         yield from self._in_containers(claimed)
@@ -101,7 +100,7 @@ class Sidecar(NamedTuple):
         if OVERRIDES in annotations:
             message = "changes Istio's sidecar behind its back; remove it"
             yield Flaw((*ANNOTATIONS, OVERRIDES), message, annotations[OVERRIDES])
-        mode = labels_of(pod).get(TLS_MODE)
+        mode = self.pod.labels.get(TLS_MODE)
         if mode != "istio":
             stated = "is not set" if mode is None else f"is {quote(mode)}"
             message = f'{stated}, so others speak clear text to the pod; it must be "istio"'

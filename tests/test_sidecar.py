@@ -9,6 +9,7 @@ import pytest
 
 from rules.model import JSON, POD, Phase
 from rules.patch import lookup
+from rules.pods import Pod
 from rules.review import Cluster, Lazy, Review
 from rules.sidecar import Sidecar
 from rules.site import Site
@@ -87,7 +88,7 @@ def _said(pod: JSON, *names: str, phases: tuple[Phase, ...] = ("final",), **para
 @pytest.mark.parametrize("native", [True, False])
 def test_a_genuine_sidecar_is_taken_for_one(native: bool) -> None:  # noqa: FBT001
     pod = _pod(native=native)
-    assert list(Sidecar(Lazy.of(pod)).flaws()) == []
+    assert list(Sidecar(Pod.of(pod)).flaws()) == []
     assert _said(pod, "sidecar-genuine", "sidecar-not-bypassed") == set()
     assert _said(pod, "image-exact", registries=["docker.io"]) == set()
 
@@ -146,7 +147,7 @@ PROXY_PATH = ("spec", "initContainers", 1)
 def test_what_istio_never_makes_is_told(place: Any, value: JSON, words: str) -> None:
     pod = _pod(native=True)
     lookup(pod, place[:-1])[place[-1]] = value
-    told = [flaw.message for flaw in Sidecar(Lazy.of(pod)).flaws()]
+    told = [flaw.message for flaw in Sidecar(Pod.of(pod)).flaws()]
     assert any(words in message for message in told), told
 
 

@@ -25,7 +25,7 @@ from rules.model import (
     Operation,
 )
 from rules.patch import lookup, set_field
-from rules.pods import TEMPLATES, containers, mapping
+from rules.pods import TEMPLATES, mapping
 from rules.quantity import InvalidQuantity
 from rules.quantity import parse as parse_quantity
 from rules.review import Cluster, Review
@@ -52,7 +52,7 @@ HARMLESS = {"name": "a", "image": "i"}
 
 
 def _unprivileged(review: Review, _: Cluster) -> Iterator[Finding]:
-    for path, container in containers(review.object):
+    for path, container in review.pod.containers:
         if mapping(container, "securityContext").get("privileged") is True:
             place = (*path, "securityContext", "privileged")
             yield say(place, "is true; set it to false", found=True)
@@ -478,7 +478,7 @@ SECRET = "hunter2-correct-horse"  # noqa: S105  # the secret whose ways we follo
 
 
 def _no_literals(review: Review, _: Cluster) -> Iterator[Finding]:
-    for path, container in containers(review.object):
+    for path, container in review.pod.containers:
         for index, entry in enumerate(container.get("env") or ()):
             if "value" in entry:
                 place = (*path, "env", index, "value")
@@ -512,7 +512,7 @@ def test_row_39_a_secret_of_the_object_is_told_nobody(
 
 
 def _few_cpus(review: Review, _: Cluster) -> Iterator[Finding]:
-    for path, container in containers(review.object):
+    for path, container in review.pod.containers:
         stated = mapping(container, "resources", "limits").get("cpu")
         if stated is None:
             continue

@@ -40,7 +40,7 @@ def check(
 ) -> Iterator[Finding]:
     """`names`: how names of variables end that hold a client's secret; case does not matter."""
     endings = tuple(name.upper() for name in names)
-    for container in review.containers:
+    for container in review.pod.containers:
         for index, entry in enumerate(_list(container.value.get("env"))):
             name = mapping(entry).get("name")
             if not isinstance(name, str) or not name.upper().endswith(endings):

@@ -65,7 +65,7 @@ def check(
     `sidecar_image`: a regular expression that the images of Istio's containers begin with.
     """
     genuine = Sidecar.of(review, cluster, sidecar_image).genuine if review.is_final else ()
-    for container in review.containers:
+    for container in review.pod.containers:
         stated = container.value.get("image")
         if container.path in genuine or not isinstance(stated, str) or not stated:
             continue

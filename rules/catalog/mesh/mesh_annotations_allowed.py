@@ -18,7 +18,6 @@ from typing import NamedTuple
 from rules.injection import INJECT
 from rules.mesh import TELEMETRY_ANNOTATIONS, steers_as_annotation
 from rules.model import PODS, Finding, Fix, Operation, Path, rule
-from rules.pods import annotations_of
 from rules.proxy_config import Unclear, read
 from rules.quantity import InvalidQuantity, parse
 from rules.review import Cluster, Review
@@ -136,7 +135,7 @@ def check(
 ) -> Iterator[Finding]:
     """`cpu`, `memory`, `concurrency`: the most that an annotation may ask for the proxy."""
     most = {"cpu": cpu, "memory": memory}
-    for key, value in annotations_of(review.object).items():
+    for key, value in review.pod.annotations.items():
         if not steers_as_annotation(key) or (review.is_final and _is_genuine(key, value)):
             continue
         if key in RESOURCES:

@@ -35,7 +35,7 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """One Finding for each container with such a name."""
     if review.is_final or not requires_mesh(cluster.namespace(review.namespace)):
         return
-    for path, container in review.containers:
+    for path, container in review.pod.containers:
         name = container.get("name")
         if isinstance(name, str) and name in INJECTED:
             yield Finding(

@@ -7,12 +7,12 @@ Source: sandbox-and-mesh 4.3 INJ-UPD; istio/istio cni/pkg/util/podutil.go.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rules.mesh import INJECTED, is_settled, requires_mesh
 from rules.model import JSON, NAMESPACE, POD, Finding, Fix, Operation, Path, rule
 from rules.patch import lookup, set_field
-from rules.pods import annotations_of, containers, labels_of
+from rules.pods import Container
 from rules.review import Cluster, Review
 from rules.words import quote
 
@@ -72,29 +72,29 @@ def check(
     accounts: Sequence[str] = ("system:serviceaccount:aks-istio-system:istio-cni",),
 ) -> Iterator[Finding]:
     """`accounts`: exact users of the mesh, which write down how they redirected a pod's traffic."""
-    old, new = review.old, review.object
+    old, new = review.former.pod, review.pod
     from_mesh = review.requester is not None and review.requester.username in accounts
     for place, former, present in (
-        ("labels", labels_of(old), labels_of(new)),
-        ("annotations", annotations_of(old), annotations_of(new)),
+        ("labels", old.labels, new.labels),
+        ("annotations", old.annotations, new.annotations),
     ):
         for key in sorted({*former, *present}):
             if from_mesh and key.startswith(FROM_MESH):
                 continue
             if is_settled(place, key) and former.get(key) != present.get(key):
-                yield _restore(new, ("metadata", place, key), former.get(key))
-    for path, container in containers(old):
+                yield _restore(review.object, ("metadata", place, key), former.get(key))
+    for path, container in old.containers:
         if container.get("name") in INJECTED:
             field = (*path, "image")
-            if container.get("image") != lookup(new, field):
-                yield _restore(new, field, container.get("image"))
+            if container.get("image") != lookup(review.object, field):
+                yield _restore(review.object, field, container.get("image"))
     if requires_mesh(cluster.namespace(review.namespace)):
-        yield from _impostors(old, new)
+        yield from _impostors(review.old, new.containers)
 
 
-def _impostors(old: JSON, new: JSON) -> Iterator[Finding]:
+def _impostors(old: JSON, new: Iterable[Container]) -> Iterator[Finding]:
     """Ephemeral containers that come later under a name of Istio's own."""
-    for path, container in containers(new):
+    for path, container in new:
         name = container.get("name")
         field = (*path, "name")
         if isinstance(name, str) and name in INJECTED and lookup(old, field) != name:

@@ -52,14 +52,14 @@ def check(
     """`names`: those of the volumes that the injection template adds."""
     if not requires_mesh(cluster.namespace(review.namespace)):
         return
-    stated = list(_named(mapping(review.object, "spec").get("volumes"), ("spec", "volumes")))
+    stated = list(_named(review.pod.spec.get("volumes"), ("spec", "volumes")))
     if not review.is_final:  # afterwards Istio's own bear these names
         for path, name in stated:
             if name in names:
                 cure = "a name that Istio gives to a volume of its sidecar; use another one"
                 yield _finding(path, name, cure)
     own = set() if review.is_final else {name for _, name in stated}
-    for place, container in review.containers:
+    for place, container in review.pod.containers:
         if review.is_final and container.get("name") in INJECTED:
             continue
         mounts = container.get("volumeMounts")

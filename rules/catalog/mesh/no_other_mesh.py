@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from rules.mesh import requires_mesh
 from rules.model import NAMESPACE, PODS, Finding, Fix, Operation, rule
-from rules.pods import annotations_of, labels_of
 from rules.review import Cluster, Review
 from rules.words import quote
 
@@ -41,7 +40,7 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """One Finding for each label or annotation of another mesh."""
     if not requires_mesh(cluster.namespace(review.namespace)):
         return
-    said = {"labels": labels_of(review.object), "annotations": annotations_of(review.object)}
+    said = {"labels": review.pod.labels, "annotations": review.pod.annotations}
     for place, entries in said.items():
         for key, value in entries.items():
             if key.startswith(OTHERS):

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from rules.injection import INJECT, REVISION
 from rules.mesh import requires_mesh
 from rules.model import NAMESPACE, PODS, Finding, Fix, Operation, Path, rule
-from rules.pods import annotations_of, labels_of
 from rules.review import Cluster, Review
 from rules.words import quote
 
@@ -39,7 +38,7 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """One Finding for each label or annotation that asks for the sidecar."""
     if requires_mesh(cluster.namespace(review.namespace)):
         return
-    labels, annotations = labels_of(review.object), annotations_of(review.object)
+    labels, annotations = review.pod.labels, review.pod.annotations
     asking: list[Path] = []
     if REVISION in labels:
         asking.append(("labels", REVISION))

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 
 from rules.mesh import requires_mesh
 from rules.model import NAMESPACE, PODS, Finding, Fix, Operation, Path, rule
-from rules.pods import annotations_of
 from rules.quantity import InvalidQuantity, parse
 from rules.review import Cluster, Review
 from rules.words import enumerate_words
@@ -55,7 +54,7 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """One Finding, at the first of the annotations that is set."""
     if not requires_mesh(cluster.namespace(review.namespace)):
         return
-    annotations = annotations_of(review.object)
+    annotations = review.pod.annotations
     stated = {name: annotations[OWNER + name] for name in DEFAULTS if OWNER + name in annotations}
     missing = [name for name in DEFAULTS if name not in stated]
     if not stated or not missing:

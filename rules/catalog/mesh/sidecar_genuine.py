@@ -16,7 +16,6 @@ from collections.abc import Iterator
 
 from rules.injection import MESH_LABEL, Injection, Obstacle
 from rules.model import MUTATING_WEBHOOKS, NAMESPACE, POD, Finding, rule
-from rules.pods import annotations_of
 from rules.review import Cluster, Review
 from rules.sidecar import IMAGE, STATUS, Sidecar
 
@@ -111,7 +110,7 @@ def check(
     sidecar = Sidecar.of(review, cluster, sidecar_image)
     for flaw in sidecar.flaws():
         yield Finding(check="INJ-FINAL", path=flaw.path, message=flaw.message, found=flaw.found)
-    silent = not sidecar.claimed and STATUS not in annotations_of(review.object)
+    silent = not sidecar.claimed and STATUS not in review.pod.annotations
     # What keeps Istio away by its own account is told by `sidecar-injected`.
     if required and silent and not _obstacles(review, cluster):
         yield Finding(
@@ -125,4 +124,4 @@ def check(
 
 def _obstacles(review: Review, cluster: Cluster) -> list[Obstacle]:
     namespace = cluster.namespace(review.namespace)
-    return Injection.of(review.object, namespace, cluster.revisions).obstacles()
+    return Injection.of(review.pod, namespace, cluster.revisions).obstacles()

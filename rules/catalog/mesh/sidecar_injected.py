@@ -82,7 +82,7 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     namespace = cluster.namespace(review.namespace)
     if namespace.labels.get(MESH_LABEL) == "off":
         return
-    injection = Injection.of(review.object, namespace, cluster.revisions)
+    injection = Injection.of(review.pod, namespace, cluster.revisions)
     obstacles = injection.obstacles()
     for obstacle in obstacles:
         path = PLACES.get(obstacle, LABELS)

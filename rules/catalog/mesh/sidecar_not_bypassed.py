@@ -95,16 +95,17 @@ def check(
     if cluster.namespace(review.namespace).labels.get(MESH_LABEL) == "off":
         return
     genuine = Sidecar.of(review, cluster, sidecar_image).genuine if review.is_final else ()
-    known = [c.value.get("name") for c in review.former.containers]
+    known = [c.value.get("name") for c in review.former.pod.containers]
     pod = review.object
-    default = mapping(lookup(pod, OF_POD))
+    default = mapping(review.pod.spec, "securityContext")
     if not review.subresource:
         yield from _ids(pod, OF_POD, default)
-    for path, container in review.containers:
+    for path, container in review.pod.containers:
         if path in genuine or container.get("name") in known:
             continue
         place, stated = (*path, "securityContext"), mapping(container, "securityContext")
-        yield from _ids(pod, place, stated)
+        if PROXY_ID in stated.values():
+            yield from _ids(pod, place, stated)
         yield from _capabilities(pod, place, stated)
         wanted = _wanted(stated, default)
         if wanted:

@@ -66,7 +66,7 @@ def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
     place = ("spec", CONTEXT, *HOST_PROCESS)
     if lookup(review.object, place) is True:
         yield removal(review, "SBX-4", place, "is true")
-    for path, container in review.containers:
+    for path, container in review.pod.containers:
         for place, state, paragraph in _openings(path, container):
             yield removal(review, paragraph, place, state)
 

@@ -32,10 +32,10 @@ DENY = [
 @rule(kinds=PODS, shaped=True, severity="high")
 def check(review: Review, _cluster: Cluster, *, accepted: Sequence[str] = ()) -> Iterator[Finding]:
     """`accepted`: extended resources by their full names."""
-    if mapping(review.object, "spec").get("resourceClaims"):
+    if review.pod.spec.get("resourceClaims"):
         message = "asks for devices; remove it, and the claims of the containers"
         yield refuse(review, "SBX-5", ("spec", "resourceClaims"), message)
-    for path, container in review.containers:
+    for path, container in review.pod.containers:
         for field in ("limits", "requests"):
             for name in mapping(container, "resources", field):
                 if "/" in name and name not in accepted:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.model import PODS, Finding, rule
-from rules.pods import mapping
 from rules.refusal import removal
 from rules.review import Cluster, Review
 
@@ -35,7 +34,7 @@ DENY = [
 @rule(kinds=PODS, shaped=True, severity="critical")
 def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
     """One Finding for each namespace of the node."""
-    spec = mapping(review.object, "spec")
+    spec = review.pod.spec
     for name, paragraph in CHECKS.items():
         if spec.get(name) is True:
             yield removal(review, paragraph, ("spec", name), "is true")

@@ -28,7 +28,7 @@ DENY = [
 @rule(kinds=PODS, shaped=True, severity="high")
 def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
     """One Finding for each port; 0 asks for none."""
-    for path, container in review.containers:
+    for path, container in review.pod.containers:
         for place, port in items(container, path, "ports"):
             stated = port.get("hostPort")
             if isinstance(stated, int) and stated:

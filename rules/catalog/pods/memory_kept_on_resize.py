@@ -54,7 +54,7 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     runtime = mapping(review.old, "spec").get("runtimeClassName")
     if not runtime or not cluster.runtime_classes.get(runtime, "kata").startswith("kata"):
         return  # stored before its namespace was judged: it runs on the node itself
-    for owner in (("spec",), *(path for path, _ in review.containers)):
+    for owner in (("spec",), *(path for path, _ in review.pod.containers)):
         for field in ("limits", "requests"):
             path: Path = (*owner, "resources", field, "memory")
             old, new = lookup(review.old, path), lookup(review.object, path)

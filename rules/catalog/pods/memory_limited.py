@@ -13,7 +13,6 @@ from collections.abc import Iterator
 
 from rules.model import JSON, PODS, Finding, Path, rule
 from rules.patch import lookup, set_field
-from rules.pods import mapping
 from rules.quantity import InvalidQuantity, parse
 from rules.refusal import refuse
 from rules.review import Cluster, Review
@@ -76,11 +75,11 @@ def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
 
 def _limits(review: Review) -> Iterator[tuple[Path, JSON]]:
     """The limits that count, and whose: that of the whole pod, or those of its containers."""
-    spec = mapping(review.object, "spec")
+    spec = review.pod.spec
     whole = lookup(spec, LIMIT)
     if whole is not None:
         yield ("spec",), whole
         return
-    for path, container in review.containers:
+    for path, container in review.pod.containers:
         if path[1] == "containers" or container.get("restartPolicy") == "Always":
             yield path, lookup(container, LIMIT)

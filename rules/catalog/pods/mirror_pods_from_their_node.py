@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.model import PODS, Finding, Path, rule
-from rules.pods import annotations_of
 from rules.refusal import removal
 from rules.review import MIRROR, Cluster, Review
 from rules.words import quote
@@ -40,6 +39,6 @@ def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
     """Whoever asks is looked at, so nothing is said where nobody is known."""
     if review.requester is None or review.shows_static_pod:
         return
-    if MIRROR in annotations_of(review.object):
+    if MIRROR in review.pod.annotations:
         state = f"is written by {quote(review.requester.username)}, not by the kubelet of the node"
         yield removal(review, "SBX-14", PLACE, state)

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.model import NAMESPACE, PODS, Finding, rule
-from rules.pods import mapping
 from rules.refusal import removal
 from rules.review import Cluster, Review
 
@@ -31,5 +30,5 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """Only where the mesh is required."""
     if cluster.namespace(review.namespace).labels.get(MESH_LABEL) == "off":
         return
-    if mapping(review.object, "spec").get("shareProcessNamespace") is True:
+    if review.pod.spec.get("shareProcessNamespace") is True:
         yield removal(review, "SBX-11", ("spec", "shareProcessNamespace"), "is true")

@@ -64,7 +64,7 @@ DENY = [
 @rule(kinds=PODS, also=((POD, "status"),), reads=(RUNTIME_CLASS,), shaped=True, severity="critical")
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """What a new pod may not have, and what a stored one may not change."""
-    stated = annotations_of(review.object)
+    stated = review.pod.annotations
     if review.operation == "UPDATE":
         before = annotations_of(review.old)
         keys = [k for k in sorted({*before, *stated}) if before.get(k) != stated.get(k)]

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rules.model import JSON, PODS, RUNTIME_CLASS, Finding, Fix, Path, rule
 from rules.patch import set_field
-from rules.pods import mapping
 from rules.review import Cluster, Review
 from rules.words import quote
 
@@ -64,7 +63,7 @@ def check(
 ) -> Iterator[Finding]:
     """`accepted`: names of classes, the preferred one first; each must have its Kata handler."""
     classes = cluster.runtime_classes
-    stated = mapping(review.object, "spec").get("runtimeClassName")
+    stated = review.pod.spec.get("runtimeClassName")
     if stated == "":
         stated = None
     if stated in accepted and _is_usable(stated, classes):

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rules.model import BINDING, POD, PODS, Finding, rule
-from rules.pods import mapping
 from rules.refusal import removal
 from rules.review import Cluster, Review
 from rules.words import quote
@@ -41,7 +40,7 @@ def check(
 ) -> Iterator[Finding]:
     """`schedulers`: exact names of the users that may bind pods."""
     if review.kind != BINDING.kind:
-        node = mapping(review.object, "spec").get("nodeName")
+        node = review.pod.spec.get("nodeName")
         if node:
             state = f"is {quote(node)}, which goes past the scheduler"
             yield removal(review, "SBX-8", ("spec", "nodeName"), state)

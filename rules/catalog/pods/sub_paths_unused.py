@@ -29,7 +29,7 @@ WARN = [_pod("subPath: logs"), _pod("subPathExpr: logs/$(POD_NAME)")]
 @rule(kinds=PODS, operations=("CREATE",), shaped=True, severity="low")
 def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
     """One Finding for each mount of a path."""
-    for path, container in review.containers:
+    for path, container in review.pod.containers:
         for place, mount in items(container, path, "volumeMounts"):
             for field in FIELDS:
                 if mount.get(field):

@@ -26,6 +26,7 @@ INSIDE = frozenset(
         "persistentVolumeClaim",
     }
 )  # fmt: skip
+NO_SOURCE = frozenset({"name"})
 CLAIM = "use a persistentVolumeClaim"
 
 
@@ -66,9 +67,11 @@ def check(
     devices: bool = True,
 ) -> Iterator[Finding]:
     """`drivers`: CSI drivers of inline volumes; `devices`: claims may come as block devices."""
-    for volume in items(mapping(review.object, "spec"), ("spec",), "volumes"):
-        yield from _judge(review, volume, drivers)
-    for path, container in review.containers if not devices else ():
+    for volume in items(review.pod.spec, ("spec",), "volumes"):
+        sources = volume.value.keys() - NO_SOURCE
+        if not sources or not sources <= INSIDE:
+            yield from _judge(review, volume, drivers)
+    for path, container in review.pod.containers if not devices else ():
         for place, _ in items(container, path, "volumeDevices"):
             message = "is a block device; mount the claim as a file system: list it in volumeMounts"
             yield refuse(review, "SBX-12", place, message)
