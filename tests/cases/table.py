@@ -60,7 +60,7 @@ class Case:
     rulebook: JSON = None
     world: tuple[JSON, ...] = ()
     is_of_its_own: bool = False
-    says: frozenset[str] = frozenset()
+    says: tuple[str, ...] = ()
     patch: tuple[JSON, ...] = ()
     server: Mapping[str, str] = field(default_factory=dict)
 
@@ -133,7 +133,7 @@ def _read(stated: Mapping[str, Any], bases: Mapping[str, JSON], world: tuple[JSO
         rulebook=stated.get("rulebook"),
         world=(*stated.get("world", world), *stated.get("beside", ())),
         is_of_its_own=not {"rulebook", "world", "beside"}.isdisjoint(stated),
-        says=frozenset(_flat(stated.get("says", ()))),
+        says=tuple(_flat(stated.get("says", ()))),
         patch=tuple(stated.get("patch", ())),
         server=stated.get("server", {}),
     )
