@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.api_server.objects import pod
@@ -59,9 +59,14 @@ def renamed(configurations: str, suffix: str) -> str:
 
 def called(control_plane: ControlPlane, namespace: str = "foo") -> set[str]:
     """The names of our webhooks that are called when a pod is created in the namespace."""
-    before = _count(control_plane)
     create = ("create", "--dry-run=server", "-f", "-", "--namespace", namespace)
-    control_plane.kubectl(*create, stdin=MARKER, check=False)
+    return called_by(control_plane, lambda: control_plane.kubectl(*create, stdin=MARKER, check=False))
+
+
+def called_by(control_plane: ControlPlane, act: Callable[[], object]) -> set[str]:
+    """The names of our webhooks that are called while something is done."""
+    before = _count(control_plane)
+    act()
     return {name for name, calls in _count(control_plane).items() if calls > before.get(name, 0)}
 
 

@@ -47,19 +47,23 @@ _KEYS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A row, or one of several that make up a row."""
+    """A row, or one of several that make up a row.
+
+    `is_served`: an API server that has the objects of world.yaml can be asked.
+    """
 
     row: str
     about: str
     object: JSON
     old: JSON = None
+    change: JSON = None
     operation: OperationName = "CREATE"
     subresource: str = ""
     asker: JSON = None
     phase: Phase = "raw"
     rulebook: JSON = None
     world: tuple[JSON, ...] = ()
-    is_of_its_own: bool = False
+    is_served: bool = True
     says: tuple[str, ...] = ()
     patch: tuple[JSON, ...] = ()
     server: Mapping[str, str] = field(default_factory=dict)
@@ -83,8 +87,16 @@ class Case:
     @property
     def denials(self) -> list[str]:
         """The places at which something is denied."""
-        parts = [said.split(" ", 2) for said in sorted(self.says)]
-        return [place for effect, _, place in parts if effect == "deny"]
+        return self._places("deny")
+
+    @property
+    def warnings(self) -> list[str]:
+        """The places at which something is warned of."""
+        return self._places("warn")
+
+    def _places(self, wanted: str) -> list[str]:
+        parts = [said.split(" ", 2) for said in self.says]
+        return [place for effect, _, place in parts if effect == wanted]
 
     def review(self) -> JSON:
         """The AdmissionReview that the API server would send."""
@@ -126,13 +138,15 @@ def _read(stated: Mapping[str, Any], bases: Mapping[str, JSON], world: tuple[JSO
         about=stated["about"],
         object=value,
         old=old,
+        change=stated.get("change"),
         operation=operation,
         subresource=stated.get("subresource", ""),
         asker=PEOPLE[stated.get("as", "developer")],
         phase=cast("Phase", stated.get("phase", "final" if "meshed" in stated else "raw")),
         rulebook=stated.get("rulebook"),
         world=(*stated.get("world", world), *stated.get("beside", ())),
-        is_of_its_own=not {"rulebook", "world", "beside"}.isdisjoint(stated),
+        is_served={"world", "beside"}.isdisjoint(stated)
+        and ("meshed" not in stated or operation == "UPDATE"),
         says=tuple(_flat(stated.get("says", ()))),
         patch=tuple(stated.get("patch", ())),
         server=stated.get("server", {}),
