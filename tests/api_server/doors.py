@@ -60,7 +60,9 @@ def renamed(configurations: str, suffix: str) -> str:
 def called(control_plane: ControlPlane, namespace: str = "foo") -> set[str]:
     """The names of our webhooks that are called when a pod is created in the namespace."""
     create = ("create", "--dry-run=server", "-f", "-", "--namespace", namespace)
-    return called_by(control_plane, lambda: control_plane.kubectl(*create, stdin=MARKER, check=False))
+    return called_by(
+        control_plane, lambda: control_plane.kubectl(*create, stdin=MARKER, check=False)
+    )
 
 
 def called_by(control_plane: ControlPlane, act: Callable[[], object]) -> set[str]:

@@ -169,7 +169,14 @@ class Serving:
     def _words(self) -> list[str]:
         words = ["serve", "--host", HOST, "--port", "0", "--probe-port", "0"]
         words += ["--tls-cert", str(self.volume.certificate), "--tls-key", str(self.volume.key)]
-        return [*words, "--rulebook", str(self._rulebook), "--cluster", str(self._view), *self._flags]
+        return [
+            *words,
+            "--rulebook",
+            str(self._rulebook),
+            "--cluster",
+            str(self._view),
+            *self._flags,
+        ]
 
     def _ready_line(self) -> str:
         lines = self._log().splitlines(keepends=True)

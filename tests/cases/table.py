@@ -28,7 +28,7 @@ FOLDER = Path(__file__).parent
 WORLD = FOLDER / "world.yaml"
 TABLES = ("section_6", "samples")
 PEOPLE: Mapping[str, JSON] = {
-    "developer": {"username": "developer", "groups": ["tenants", "system:authenticated"]},
+    "developer": {"username": "developer", "groups": ["owners", "system:authenticated"]},
     "platform": {"username": "admin", "groups": ["system:masters", "system:authenticated"]},
     "namespace-controller": {
         "username": "system:serviceaccount:kube-system:namespace-controller",

@@ -6,34 +6,23 @@ What only an injector makes is left out here; so are rows that need another worl
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-
 import pytest
 import yaml
 
 from rules.model import JSON
 from tests.api_server.people import Answer
-from tests.api_server.requests import Place, send, stored
-from tests.api_server.scene import staged
+from tests.api_server.cases.requests import Place, send, stored
+from tests.api_server.cases.scene import SERVED
 from tests.api_server.serving import Serving
-from tests.cases.table import TABLES, WORLD, Case, merge, read_cases
+from tests.cases.table import Case, merge
 from tests.control_plane.cluster import ControlPlane
 
-pytestmark = [pytest.mark.control_plane, pytest.mark.usefixtures("scene", "sallyport")]
+pytestmark = [pytest.mark.control_plane, pytest.mark.usefixtures("sallyport")]
 
-SERVING = {"rulebook": "version: 1\n", "view": WORLD}
-CASES = [case for name in TABLES for case in read_cases(name) if case.is_served]
-PLAIN = [case for case in CASES if case.rulebook is None]
-OTHERS = [case for case in CASES if case.rulebook is not None]
+PLAIN = [case for case in SERVED if case.rulebook is None]
+OTHERS = [case for case in SERVED if case.rulebook is not None]
 _SAID = re.compile(r"\[[a-z-]+\] (\S+) ")
 _INDEX = re.compile(r"\[\d+\]")  # an injector puts its containers before the author's
-
-
-@pytest.fixture(scope="module")
-def scene(world: ControlPlane) -> Iterator[None]:
-    """What the cases meet."""
-    with staged(world, CASES):
-        yield
 
 
 @pytest.mark.parametrize("case", PLAIN, ids=lambda case: f"{case.row} {case.about}")
@@ -49,7 +38,7 @@ def test_a_row_with_a_rulebook_of_its_own(
     try:
         _hold(case, _send(world, case))
     finally:
-        sallyport.adopt(SERVING["rulebook"])
+        sallyport.adopt("version: 1\n")
 
 
 def _send(world: ControlPlane, case: Case) -> Answer:

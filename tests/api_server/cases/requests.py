@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rules.model import JSON, Kind
 from tests.api_server.people import Answer, mask
@@ -12,8 +12,7 @@ from tests.control_plane.cluster import ControlPlane
 DRY = "?dryRun=All"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where an object lives; without a name, the collection. `version`: `group/version`."""
 
     kind: Kind

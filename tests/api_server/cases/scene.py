@@ -6,13 +6,14 @@ The tenant has every right that RBAC can give: what refuses him is admission alo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from rules.model import ISTIO, JSON, NAMESPACE, Kind
-from tests.cases.table import Case, read_world
+from tests.cases.table import TABLES, read_cases, read_world
 from tests.control_plane.cluster import ControlPlane
 
+SERVED = [case for name in TABLES for case in read_cases(name) if case.is_served]
 RIGHTS = {
     "apiVersion": "rbac.authorization.k8s.io/v1",
     "kind": "ClusterRoleBinding",
@@ -22,26 +23,36 @@ RIGHTS = {
         "kind": "ClusterRole",
         "name": "cluster-admin",
     },
-    "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "developer"}],
+    "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "owners"}],
 }
 NODE = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}}
+MESH_CONFIG = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "istio-shared-configmap-asm-1-28", "namespace": "aks-istio-system"},
+}
 _OLDER = {"v1": ["v1beta1"]}
 
 
 @contextmanager
-def staged(control_plane: ControlPlane, cases: Sequence[Case]) -> Iterator[None]:
+def staged(control_plane: ControlPlane) -> Iterator[None]:
     """The world of the cases, and what is stored before they change or delete it.
 
     Only what was not there before is taken away again.
     """
-    stored = [case.old for case in cases if case.old is not None]
-    objects = {_name(value): value for value in (*stored, *read_world(), RIGHTS, NODE)}
+    stored = [case.old for case in SERVED if case.old is not None]
+    objects = {_name(value): value for value in (*stored, *read_world(), RIGHTS, NODE, MESH_CONFIG)}
     definitions = [_define(kind) for kind in ISTIO]
-    made = [*definitions, *_absent(control_plane, list(objects.values()))]
+    made = list(definitions)
     try:
         control_plane.apply(_list(definitions))
         names = [f"crd/{value['metadata']['name']}" for value in definitions]
         control_plane.kubectl("wait", "--for=condition=Established", *names, "--timeout=60s")
+        present = control_plane.kubectl(
+            *("get", "-f", "-", "--ignore-not-found", "-o", "json"), stdin=_list(objects.values())
+        )
+        there = {_name(value) for value in json.loads(present.stdout or '{"items": []}')["items"]}
+        made += [value for name, value in objects.items() if name not in there]
         for value in made:
             if value["kind"] == NAMESPACE.kind:
                 metadata = value["metadata"]
@@ -53,22 +64,11 @@ def staged(control_plane: ControlPlane, cases: Sequence[Case]) -> Iterator[None]
         control_plane.kubectl(*gone, stdin=_list(made[::-1]), check=False)
 
 
-def _absent(control_plane: ControlPlane, objects: Sequence[JSON]) -> list[JSON]:
-    """Those of the objects that are not there; of a kind that is yet to be defined all are."""
-    missing = []
-    for value in objects:
-        words = ("get", f"{value['kind']}/{value['metadata']['name']}")
-        namespace = value["metadata"].get("namespace", "default")
-        if control_plane.kubectl(*words, "--namespace", namespace, check=False).returncode:
-            missing.append(value)
-    return missing
-
-
 def _name(value: JSON) -> tuple[str, str, str]:
     return value["kind"], value["metadata"].get("namespace", ""), value["metadata"]["name"]
 
 
-def _list(objects: Sequence[JSON]) -> str:
+def _list(objects: Collection[JSON]) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
 
 
