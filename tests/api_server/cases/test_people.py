@@ -104,5 +104,5 @@ def test_the_configuration_of_the_mesh_is_the_platforms(world: ControlPlane, adm
 
     answer = admin.kubectl(*change, *OWNER, namespace="aks-istio-system")
     assert answer.code == 1
-    assert "[platform-mesh-objects-untouched] metadata.namespace" in answer.err
+    assert "[platform-mesh-objects-untouched] metadata.name" in answer.err
     assert admin.kubectl(*change, namespace="aks-istio-system").code == 0
