@@ -1,4 +1,4 @@
-"""Single requests to the API server, by kubectl, on behalf of anybody: a verb, a path, an object."""
+"""Requests of anybody to the API server, by kubectl: a verb, a path and an object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What owners of namespaces type: new namespaces, debugging a node, services and shared settings."""
+"""What owners of namespaces type: new namespaces, debugging a node, shared settings."""
 
 from __future__ import annotations
 
@@ -99,10 +99,10 @@ def test_storage_stays_off_the_nodes(admin: Person) -> None:
 
 
 def test_the_configuration_of_the_mesh_is_the_platforms(world: ControlPlane, admin: Person) -> None:
-    change = ("patch", "configmap", "istio-shared-configmap-asm-1-28", "--dry-run=server")
-    change = (*change, "--patch", '{"data": {"mesh": "{}"}}')
+    name, change = "istio-shared-configmap-asm-1-28", '{"data": {"mesh": "{}"}}'
+    words = ("patch", "configmap", name, "--dry-run=server", "--patch", change)
 
-    answer = admin.kubectl(*change, *OWNER, namespace="aks-istio-system")
+    answer = admin.kubectl(*words, *OWNER, namespace="aks-istio-system")
     assert answer.code == 1
     assert "[platform-mesh-objects-untouched] metadata.name" in answer.err
-    assert admin.kubectl(*change, namespace="aks-istio-system").code == 0
+    assert admin.kubectl(*words, namespace="aks-istio-system").code == 0

@@ -6,13 +6,14 @@ What only an injector makes is left out here; so are rows that need another worl
 from __future__ import annotations
 
 import re
+
 import pytest
 import yaml
 
 from rules.model import JSON
-from tests.api_server.people import Answer
 from tests.api_server.cases.requests import Place, send, stored
 from tests.api_server.cases.scene import SERVED
+from tests.api_server.people import Answer
 from tests.api_server.serving import Serving
 from tests.cases.table import Case, merge
 from tests.control_plane.cluster import ControlPlane
