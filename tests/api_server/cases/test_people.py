@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -19,8 +20,9 @@ OWNER = ("--as=developer", *(f"--as-group={group}" for group in PEOPLE["develope
 @pytest.fixture
 def fresh(admin: Person) -> Iterator[str]:
     """The name of a namespace that is yet to be made, and is gone afterwards."""
-    yield "fresh"
-    admin.kubectl("delete", "namespace", "fresh", "--ignore-not-found")
+    name = f"fresh-{secrets.token_hex(4)}"
+    yield name
+    admin.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")
 
 
 def _create(admin: Person, name: str, *flags: str, **metadata: JSON) -> Answer:
@@ -32,7 +34,7 @@ def _create(admin: Person, name: str, *flags: str, **metadata: JSON) -> Answer:
 def test_a_new_namespace_joins_the_mesh(admin: Person, fresh: str) -> None:
     answer = admin.kubectl("create", "namespace", fresh, *OWNER)
 
-    assert (answer.out, answer.err) == ("namespace/fresh created\n", "")
+    assert (answer.out, answer.err) == (f"namespace/{fresh} created\n", "")
     labels = admin.get(f"namespace/{fresh}")["metadata"]["labels"]
     assert labels == {"istio.io/rev": "asm-1-28", "kubernetes.io/metadata.name": fresh}
 
