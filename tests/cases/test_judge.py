@@ -1,13 +1,16 @@
-"""The tables, judged as `sallyport check` judges a recorded review: all rules, every word."""
+"""The tables, judged by `sallyport check`, as recorded reviews and as manifests: every word."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 import yaml
 
+from rules.model import JSON
+from rules.review import Requester
 from tests.cases.table import TABLES, Case, read_cases
 from webhook.check import FINAL, RAW, Question, check
 from webhook.report import to_json
@@ -19,6 +22,7 @@ ROWS = {
     "samples": "P1 P2 P3 P4 M1 M2 M3 M4 M5",
 }
 CASES = [case for name in TABLES for case in read_cases(name)]
+MANIFESTS = [case for case in CASES if case.operation != "DELETE" and not case.subresource]
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -29,19 +33,39 @@ def test_every_row_of_the_table_is_there(name: str) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.row} {case.about}")
 def test_a_row_is_answered_as_the_table_says(case: Case, tmp_path: Path) -> None:
-    view, rulebook = tmp_path / "view.yaml", tmp_path / "rulebook.yaml"
-    view.write_text(yaml.safe_dump_all(case.world), encoding="utf-8")
+    _hold(case, _ask(case, case.review(), case.world, tmp_path))
+
+
+@pytest.mark.parametrize("case", MANIFESTS, ids=lambda case: f"{case.row} {case.about}")
+def test_its_manifest_is_answered_alike(case: Case, tmp_path: Path) -> None:
+    """As a file, beside a cluster in which the object is as it was before, or is not."""
+    named = _name(case.subject)
+    world = [value for value in case.world if _name(value) != named]
+    before = [] if case.old is None else [case.old]
+    _hold(case, _ask(case, case.object, [*world, *before], tmp_path))
+
+
+def _ask(case: Case, document: JSON, world: Iterable[JSON], folder: Path) -> JSON:
+    """The report of `sallyport check` on one document."""
+    view, rulebook = folder / "view.yaml", folder / "rulebook.yaml"
+    view.write_text(yaml.safe_dump_all(world), encoding="utf-8")
     rulebook.write_text(yaml.safe_dump({"version": 1, **(case.rulebook or {})}), encoding="utf-8")
     question = Question(
         paths=("-",),
         cluster=(str(view),),
         rulebook=rulebook,
         phases=RAW if case.phase == "raw" else FINAL,
+        requester=Requester(case.asker["username"], frozenset(case.asker["groups"])),
     )
+    return to_json(check(question, lambda: json.dumps(document).encode()))
 
-    told = to_json(check(question, lambda: json.dumps(case.review()).encode()))
 
+def _hold(case: Case, told: JSON) -> None:
     assert told["errors"] == []
-    said = [f"{f['effect']} {f['check']} {f['path']}" for f in told["findings"]]
+    said = [f"{found['effect']} {found['check']} {found['path']}" for found in told["findings"]]
     assert sorted(said) == sorted(case.says)
     assert told["objects"][0]["patch"] == list(case.patch)
+
+
+def _name(value: JSON) -> tuple[str, str, str]:
+    return value["kind"], value["metadata"].get("namespace", ""), value["metadata"]["name"]
