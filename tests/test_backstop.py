@@ -1,4 +1,7 @@
-"""The ValidatingAdmissionPolicies: of the same table as the rule, and as an API server has them."""
+"""The ValidatingAdmissionPolicies: of the same table as the rule, and as an API server has them.
+
+There our configurations stand and nobody answers: what is refused, the API server refuses itself.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from rules.model import JSON
 from tests.api_server.patience import await_that
 from tests.control_plane.cluster import ControlPlane
 from webhook.backstop import BINDING, enforced, policies
+from webhook.configuration import webhooks
 from webhook.rulebook import read
 from webhook.text import Text
 
@@ -100,8 +104,12 @@ def _service(priority: int) -> JSON:
 
 @pytest.fixture(scope="module")
 def asked(control_plane: ControlPlane) -> Iterator[Callable[..., bool]]:
-    """Whether a user with every right may apply an object, where the policies deny."""
-    objects = policies(BUILT_IN)
+    """Whether a user with every right may apply an object, where the policies deny.
+
+    Our server is down, and the webhook configurations ignore that.
+    """
+    nowhere = "https://127.0.0.1:9"  # the port "discard", where nobody listens
+    objects = [*policies(BUILT_IN), *webhooks(BUILT_IN, url=nowhere, failure_policy="Ignore")]
     rights = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRoleBinding",
@@ -167,6 +175,9 @@ def test_the_keys_of_a_namespace_are_kept(
                 *words, stdin=json.dumps(value), user="developer", check=False
             )
             assert "only the platform may change labels" in done.stderr + done.stdout
+        assert not asked(_space(name, **held | {"control-plane": "true"}))
+        assert asked(_space(name, **held | {"control-plane": "true"}), user="admin")
+        assert not asked(_space(name, **held | {"control-plane": "false"})), "nor change it"
         assert asked(_space(name, sallyport_dev__tenant="a"), user="admin")
     finally:
         _drop(control_plane, _space(name))

@@ -80,13 +80,7 @@ _PODS = Entry("pods", tenants=True)
 _POD_STATUS = Entry(
     "pod-status",  # the kubelets report without end, and metadata is all that rules read there
     tenants=True,
-    conditions={
-        "metadata-changed": " || ".join(
-            f"(has(object.metadata.{name}) ? object.metadata.{name} : {{}})"
-            f" != (has(oldObject.metadata.{name}) ? oldObject.metadata.{name} : {{}})"
-            for name in ("labels", "annotations")
-        )
-    },
+    conditions={"metadata-changed": _CHANGED},
 )
 _BINDINGS = Entry(
     "bindings",  # the scheduler binds each pod of the cluster, and may

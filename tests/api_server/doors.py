@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.api_server.objects import pod
@@ -59,14 +60,23 @@ def renamed(configurations: str, suffix: str) -> str:
 
 def called(control_plane: ControlPlane, namespace: str = "foo") -> set[str]:
     """The names of our webhooks that are called when a pod is created in the namespace."""
-    before = _count(control_plane)
     create = ("create", "--dry-run=server", "-f", "-", "--namespace", namespace)
-    control_plane.kubectl(*create, stdin=MARKER, check=False)
-    return {name for name, calls in _count(control_plane).items() if calls > before.get(name, 0)}
+    return set(
+        calls_during(
+            control_plane, lambda: control_plane.kubectl(*create, stdin=MARKER, check=False)
+        )
+    )
 
 
-def _count(control_plane: ControlPlane) -> dict[str, int]:
-    counts: dict[str, int] = {}
+def calls_during(control_plane: ControlPlane, act: Callable[[], object]) -> Counter[str]:
+    """How often our webhooks are called, by name, while something is done."""
+    before = _count(control_plane)
+    act()
+    return _count(control_plane) - before
+
+
+def _count(control_plane: ControlPlane) -> Counter[str]:
+    counts: Counter[str] = Counter()
     for found in _CALLS.finditer(control_plane.kubectl("get", "--raw", "/metrics").stdout):
-        counts[found["name"]] = counts.get(found["name"], 0) + int(found["count"])
+        counts[found["name"]] += int(found["count"])
     return counts

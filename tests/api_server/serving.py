@@ -39,7 +39,7 @@ AUDIT = SITE + "action: audit\n"
 
 
 class Serving:
-    """A server with a rulebook, the view of world.yaml and a certificate for 127.0.0.1.
+    """A server with a rulebook, the view of a file (world.yaml) and a certificate for 127.0.0.1.
 
     `flags` are further ones of `serve`, `program` the module to run: the command itself, or one
     that adds rules to it. Used with `with`; `stop` in between is a crash.
@@ -52,6 +52,7 @@ class Serving:
         rulebook: str = ENFORCE,
         flags: Sequence[str] = (),
         program: str = "webhook",
+        view: Path = WORLD,
     ) -> None:
         now = datetime.now(UTC)
         authority = issue_authority([HOST], now=now)
@@ -61,6 +62,7 @@ class Serving:
         self._rulebook = folder / "rulebook.yaml"
         self._rulebook.write_text(rulebook, encoding="utf-8")
         self._flags = flags
+        self._view = view
         self._command = [sys.executable, "-m", program]
         self._process = Process([*self._command, *self._words()], folder / "server.log")
         self._ports: Mapping[str, int] = {}
@@ -167,7 +169,14 @@ class Serving:
     def _words(self) -> list[str]:
         words = ["serve", "--host", HOST, "--port", "0", "--probe-port", "0"]
         words += ["--tls-cert", str(self.volume.certificate), "--tls-key", str(self.volume.key)]
-        return [*words, "--rulebook", str(self._rulebook), "--cluster", str(WORLD), *self._flags]
+        return [
+            *words,
+            "--rulebook",
+            str(self._rulebook),
+            "--cluster",
+            str(self._view),
+            *self._flags,
+        ]
 
     def _ready_line(self) -> str:
         lines = self._log().splitlines(keepends=True)

@@ -21,6 +21,7 @@ _ADMIN = "user: {username: admin, groups: ['system:masters']}"
 _ROOT = "namespace: aks-istio-system"
 _STRICT = f"{{kind: PeerAuthentication, metadata: {{name: a, {_ROOT}}}, spec: {{mtls: {{}}}}}}"
 _CONFIG = f"{{kind: ConfigMap, metadata: {{name: istio-shared-configmap-asm-1-28, {_ROOT}}}}}"
+_LOCK = f"{{kind: ConfigMap, metadata: {{name: istio-leader, {_ROOT}}}}}"
 _MANAGED = (
     "{kind: PeerAuthentication, metadata: {name: a, labels: {sallyport.dev/managed: 'true'}}}"
 )
@@ -30,13 +31,15 @@ ALLOW = [
     f"{{object: {_STRICT}, {_ADMIN}}}",
     f"{{object: {_MANAGED}, {_ADMIN}}}",
     f"{{old: {_MANAGED}, object: null, operation: DELETE, {_ADMIN}}}",
-    f"{{kind: ConfigMap, metadata: {{name: istio-leader, {_ROOT}}}}}",
+    _LOCK,
+    f"{{old: {_LOCK}, object: null, operation: DELETE}}",
     "{kind: ConfigMap, metadata: {name: istio-shared-configmap-asm-1-28}}",
 ]
 DENY = [
     _STRICT,  # 73
     f"{{old: {_STRICT}, object: null, operation: DELETE}}",
     _CONFIG,
+    f"{{old: {_CONFIG}, object: null, operation: DELETE}}",
     f"{{kind: EnvoyFilter, metadata: {{name: a, {_ROOT}}}}}",
     _MANAGED,
     f"{{old: {_MANAGED}, object: null, operation: DELETE}}",  # 74
@@ -83,5 +86,6 @@ def _is_managed(value: JSON) -> bool:
 
 def _is_shared(review: Review) -> bool:
     """Whether this is the mesh configuration: istiod keeps its locks in other ConfigMaps."""
-    name = mapping(review.object, "metadata").get("name")
+    value = review.old if review.operation == "DELETE" else review.object
+    name = mapping(value, "metadata").get("name")
     return not isinstance(name, str) or name.startswith(SHARED_CONFIG)

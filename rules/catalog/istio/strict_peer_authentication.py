@@ -42,9 +42,6 @@ _X = "selector: {matchLabels: {app: x}}"
 _STRICT = "mtls: {mode: STRICT}"
 ALLOW = [
     _spec(_STRICT),
-    _spec("mtls: {mode: UNSET}"),
-    _spec(""),
-    "{kind: PeerAuthentication}",
     _spec(f"{_X}, {_STRICT}, portLevelMtls: {{8080: {{mode: STRICT}}, 9090: {{}}}}"),
     _beside(f"{_X}, {_STRICT}", _STRICT),
     _beside(_STRICT, f"selector: {{matchLabels: {{app: y}}}}, {_STRICT}"),
@@ -59,7 +56,11 @@ DENY = [
     _beside(_STRICT, f"{_STRICT}, selector: {{}}"),
     _beside(f"selector: {{matchLabels: {{v: '1'}}}}, {_STRICT}", f"{_X}, {_STRICT}"),
 ]
-WARN = [_beside("mtls: {mode: UNSET}", "mtls: {mode: PERMISSIVE}", "aks-istio-system")]
+WARN = [
+    _spec("mtls: {mode: UNSET}"),
+    "{kind: PeerAuthentication}",
+    _beside("mtls: {mode: UNSET}", "mtls: {mode: PERMISSIVE}", "aks-istio-system"),
+]
 
 
 @rule(kinds=(PEER_AUTHENTICATION,), reads=(PEER_AUTHENTICATION,), shaped=True, severity="critical")
@@ -104,9 +105,9 @@ def _judge_displacement(review: Review, cluster: Cluster) -> Iterator[Finding]:
 
 
 def _judge_inheritance(review: Review, cluster: Cluster) -> Iterator[Finding]:
-    """What is left open is inherited: worth a word where that is known not to be STRICT."""
+    """What is left open is inherited: worth a word where that is not STRICT."""
     known, spec = cluster.peer_authentications, mapping(review.object, "spec")
-    if not known or mapping(spec, "mtls").get("mode") not in (None, "UNSET"):
+    if mapping(spec, "mtls").get("mode") not in (None, "UNSET"):
         return
     above = {
         namespace: tuple(p for p in policies if not selector_of(p.spec))
