@@ -34,17 +34,20 @@ class InvalidQuantity(ValueError):
     """A value that is no quantity."""
 
 
-def parse(value: Any) -> Fraction:
+def parse(value: Any) -> int | Fraction:
     """The number that a quantity of a decoded object means, e.g. `parse("1Ki") == 1024`.
 
     Strings, and JSON numbers as the API server takes them: integers, and floats by their shortest
     decimal text. Raises InvalidQuantity for the rest, with what is and what must be.
     """
+    if type(value) is str and len(value) <= LONGEST:
+        return _read(value)
     return _read(_text(value))
 
 
 @lru_cache(maxsize=1024)  # clusters use a few sizes again and again
-def _read(text: str) -> Fraction:
+def _read(stated: str) -> int | Fraction:
+    text = _text(stated)
     match = _QUANTITY.fullmatch(text)
     if match is None or not (match["whole"] or match["part"]):
         raise InvalidQuantity(f"is {text!a}, must be a quantity such as 128Mi, 0.5 or 100m")
@@ -53,7 +56,8 @@ def _read(text: str) -> Fraction:
     size = _rounded_up(Fraction(int(whole + part), 10 ** len(part)) * scale)
     if suffix.endswith("i"):
         size = min(size, Fraction(_BINARY_CAP))
-    return -size if match["sign"] == "-" else size
+    signed = -size if match["sign"] == "-" else size
+    return signed.numerator if signed.denominator == 1 else signed
 
 
 def _text(value: Any) -> str:

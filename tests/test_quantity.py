@@ -151,7 +151,7 @@ numbers = st.decimals(-(10**6), 10**6, places=3).map(str)
 @example("0.0004", "n")
 def test_a_suffix_multiplies(number: str, suffix: str) -> None:
     exact = Fraction(number) * SUFFIXES[suffix]
-    read = parse(number + suffix)
+    read = Fraction(parse(number + suffix))
     if abs(exact) < 2**63:
         assert abs(read - exact) < Fraction(1, 10**9)
         assert abs(read) >= abs(exact)

@@ -19,6 +19,7 @@ from rules.review import Cluster, Review
 from rules.words import quote
 
 LEAST = "128Mi"
+_LEAST = parse(LEAST)
 USUAL = "512Mi"
 LIMIT: Path = ("resources", "limits", "memory")
 
@@ -65,8 +66,7 @@ def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
             sizes[path] = parse(stated)
         except InvalidQuantity as invalid:
             yield refuse(review, "SBX-15", (*path, *LIMIT), str(invalid))
-    least = parse(LEAST)
-    if sizes and max(sizes.values()) < least and sum(sizes.values()) < least:
+    if sizes and sum(sizes.values()) < _LEAST:
         place = (*next(iter(sizes)), *LIMIT)
         shown = quote(lookup(review.object, place))
         message = f"is {shown}, and the VM then has less than {LEAST}; set it to {quote(LEAST)}"

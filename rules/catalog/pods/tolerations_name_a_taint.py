@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.model import PODS, Finding, Fix, Operation, rule
-from rules.pods import added
+from rules.pods import items
 from rules.review import Cluster, Review
 
 
@@ -38,8 +38,10 @@ DENY = [
 @rule(kinds=PODS, shaped=True, severity="medium")
 def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
     """The tolerations of a new pod, and those that a stored pod is given: none can be taken."""
-    for path, toleration in added(review.object, review.old, "tolerations"):
-        if toleration.get("operator") == "Exists" and not toleration.get("key"):
+    stored = [item.value for item in items(review.former.pod.spec, (), "tolerations")]
+    for path, toleration in items(review.pod.spec, ("spec",), "tolerations"):
+        blanket = toleration.get("operator") == "Exists" and not toleration.get("key")
+        if blanket and toleration not in stored:
             yield Finding(
                 check="SBX-9",
                 path=(*path, "operator"),
