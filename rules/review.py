@@ -129,13 +129,22 @@ class Undeclared(LookupError):
     """A rule asked the Cluster for a kind that it does not declare in `reads`."""
 
 
+class Unknown(LookupError):
+    """A namespace that is judged in is not in a view that should have it: ask, do not assume."""
+
+    def __init__(self, namespace: str) -> None:
+        super().__init__(f"namespace {namespace} is not known")
+        self.namespace = namespace
+
+
 @dataclass(frozen=True)  # without slots: what follows from the facts is cached beside them
 class Cluster:
     """A frozen view of what else exists, and what the operator says of the place (`site`).
 
     A kind of which no object is known counts as not given, and a stock assumption stands in; one
     object of a kind, and the view is complete for that kind. `injectors` are the revisions of the
-    sidecar injectors, None where no webhook configuration is known. `reads` None may ask for
+    sidecar injectors, None where no webhook configuration is known. In a `live` view nothing is
+    assumed: what is not there does not exist, or is not known yet. `reads` None may ask for
     everything; rules get a view limited to what they declare.
     """
 
@@ -144,6 +153,7 @@ class Cluster:
     classes: Mapping[str, str] = field(default_factory=dict)
     injectors: tuple[str, ...] | None = None
     reads: frozenset[Kind] | None = None
+    live: bool = False
     _limited: dict[frozenset[Kind], Cluster] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
@@ -162,7 +172,7 @@ class Cluster:
                 case "RuntimeClass":
                     classes[name] = str(value.get("handler"))
                 case "MutatingWebhookConfiguration":
-                    configurations[name] = _revision_of(value)
+                    configurations[name] = revisions_of(labels_of(value))
         injectors = tuple(revision for found in configurations.values() for revision in found)
         return cls(site or Site(), namespaces, classes, injectors if configurations else None)
 
@@ -177,6 +187,16 @@ class Cluster:
         """The namespace; one that is not in the view has no labels."""
         self._declared(NAMESPACE)
         return self.namespaces.get(name) or Namespace(name)
+
+    def surroundings(self, name: str) -> Namespace:
+        """The namespace that is judged in. Raises Unknown where a live view has not got it."""
+        if self.live and name not in self.namespaces:
+            raise Unknown(name)
+        return self.namespace(name)
+
+    def beside(self, found: Namespace) -> Cluster:
+        """The same view with one more namespace in it."""
+        return replace(self, namespaces={**self.namespaces, found.name: found})
 
     def trusts(self, namespace: str) -> bool:
         """Whether a namespace belongs to the platform. Unknown ones never do by label."""
@@ -197,7 +217,7 @@ class Cluster:
     def runtime_classes(self) -> Mapping[str, str]:
         """Handlers by the name of the RuntimeClass; the stock ones where none is given."""
         self._declared(RUNTIME_CLASS)
-        return self.classes or STOCK_CLASSES
+        return self.classes if self.live else self.classes or STOCK_CLASSES
 
     @cached_property
     def revisions(self) -> frozenset[str]:
@@ -222,7 +242,9 @@ class Cluster:
     @cached_property
     def assumed(self) -> tuple[str, ...]:
         """What stands in for facts that were not given, a sentence each."""
-        said = []
+        said: list[str] = []
+        if self.live:
+            return ()
         if not self.namespaces:
             said.append("no Namespace is given: namespaces have no labels, trust is by name alone")
         if not self.classes:
@@ -238,8 +260,8 @@ class Cluster:
             raise Undeclared(f"{kind.kind} is read but not declared in reads")
 
 
-def _revision_of(configuration: JSON) -> tuple[str, ...]:
-    own = labels_of(configuration)
+def revisions_of(own: Mapping[str, str]) -> tuple[str, ...]:
+    """The revision or tag that a webhook configuration with these labels injects, if any."""
     if own.get("app") != "sidecar-injector":
         return ()
     revision = own.get("istio.io/tag") or own.get("istio.io/rev")
