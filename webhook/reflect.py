@@ -235,7 +235,7 @@ class Reflector:
         event = _decode(_EVENT, line)
         if event.type == "ERROR":
             status = _decode(_STATUS, event.object)
-            raise (Gone if status.code == GONE else ApiError)(status.message)
+            raise (Gone if status.code == GONE else ApiError)(f"{status.code} {status.message}")
         if event.type == "BOOKMARK":
             self._version = _decode(_IDENTIFIED, event.object).metadata.resource_version
             return False
