@@ -16,8 +16,8 @@ from rules.model import JSON
 from tests.control_plane.cluster import ControlPlane
 from tests.test_manifests import BASE, BUILT_IN, ENFORCE, pods
 from webhook.configuration import MUTATE, VALIDATE, everything
+from webhook.kept import Kept
 from webhook.mirror import KEPT
-from webhook.reflect import Kept
 
 pytestmark = pytest.mark.control_plane
 

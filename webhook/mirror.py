@@ -9,14 +9,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import msgspec
+from msgspec.json import Decoder
 
 from rules.model import MUTATING_WEBHOOKS, NAMESPACE, RUNTIME_CLASS, Kind
 from rules.review import Cluster, Namespace, revisions_of
 from rules.site import Site
 from webhook.api import Api, ApiError, NotFound
+from webhook.kept import Kept, Shape
 from webhook.metrics import Metrics
-from webhook.reflect import Kept, Notices, Reflector, Shape
+from webhook.reflect import Notices, Reflector
 
 log = logging.getLogger("sallyport")
 
@@ -36,9 +37,11 @@ def _keep_namespace(found: Shape) -> Namespace:
 
 
 KEPT = (
-    Kept(NAMESPACE, Shape, _keep_namespace),
-    Kept(RUNTIME_CLASS, _RuntimeClass, lambda found: found.handler),
-    Kept(MUTATING_WEBHOOKS, Shape, lambda found: revisions_of(found.metadata.labels or {})),
+    Kept(NAMESPACE, Decoder(Shape), _keep_namespace),
+    Kept(RUNTIME_CLASS, Decoder(_RuntimeClass), lambda found: found.handler),
+    Kept(
+        MUTATING_WEBHOOKS, Decoder(Shape), lambda found: revisions_of(found.metadata.labels or {})
+    ),
 )
 """One for each kind that a Cluster holds."""
 
@@ -120,7 +123,7 @@ class Mirror:
             item = kept.read(text)
         except NotFound:
             return "absent", None
-        except (ApiError, msgspec.DecodeError) as error:
+        except ApiError as error:
             log.warning("namespace not found out: %s", error)
             return "failed", None
         return ("found", item.value) if item.name == name and item.value else ("failed", None)

@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from rules.model import Kind
 from webhook.api import GONE, Api, ApiError, Gone, TooLarge
+from webhook.kept import EVENT, IDENTIFIED, PAGE, STATUS, Garbage, Item, Kept, parse
 
 log = logging.getLogger("sallyport")
 
@@ -32,93 +32,6 @@ LIST_SECONDS = 30.0
 WATCH_SECONDS = (240, 300)  # apart, so that replicas do not come all at once
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 30.0
-
-
-class Garbage(ApiError):
-    """What the API server sent is not of the shape that it promises."""
-
-    reason = "garbage"
-
-
-class _Metadata(msgspec.Struct, rename="camel"):
-    name: Annotated[str, msgspec.Meta(min_length=1)]
-    resource_version: str = ""
-    labels: dict[str, str] | None = None
-
-
-class Shape(msgspec.Struct):
-    """What we decode of an object; a kind of which more is kept adds its fields."""
-
-    metadata: _Metadata
-
-
-class _Identity(msgspec.Struct, rename="camel"):
-    name: str = ""  # a bookmark has none
-    resource_version: str = ""
-
-
-class _Identified(msgspec.Struct):
-    metadata: _Identity
-
-
-class _ListMetadata(msgspec.Struct, rename="camel"):
-    resource_version: str = ""
-    more: str = msgspec.field(default="", name="continue")
-
-
-class _Page(msgspec.Struct):
-    metadata: _ListMetadata
-    items: list[msgspec.Raw] | None = None
-
-
-class _Event(msgspec.Struct):
-    type: str
-    object: msgspec.Raw
-
-
-class _Status(msgspec.Struct):
-    code: int = 0
-    message: str = ""
-
-
-_IDENTIFIED = msgspec.json.Decoder(_Identified)
-_PAGE = msgspec.json.Decoder(_Page)
-_EVENT = msgspec.json.Decoder(_Event)
-_STATUS = msgspec.json.Decoder(_Status)
-
-
-class Item(NamedTuple):
-    """An object: what is kept of it, None where it is not of its kind's shape."""
-
-    name: str
-    version: str
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A kind, what is decoded of each object, and what is kept of that."""
-
-    kind: Kind
-    shape: type[Shape]
-    keep: Callable[[Any], Any]
-
-    @property
-    def path(self) -> str:
-        """Where the API server has them."""
-        root = "/apis" if self.kind.group else "/api"
-        return f"{root}/{self.kind.api_version}/{self.kind.resource}"
-
-    def read(self, text: bytes | msgspec.Raw) -> Item:
-        """An object. Raises DecodeError where not even its name can be told."""
-        try:
-            found = msgspec.json.decode(text, type=self.shape)
-        except msgspec.DecodeError:
-            about = _IDENTIFIED.decode(text).metadata
-            if not about.name:
-                raise
-            return Item(about.name, about.resource_version, None)
-        return Item(found.metadata.name, found.metadata.resource_version, self.keep(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +88,7 @@ class Reflector:
         more, limit = "", PAGE_OBJECTS
         while True:
             text, limit = await self._get_page(more, limit)
-            page = _decode(_PAGE, text)
+            page = parse(PAGE, text)
             items = page.items or []
             limit = min(MOST_OBJECTS, max(1, limit * PAGE_BYTES // len(text)))
             for raw in items:
@@ -232,19 +145,16 @@ class Reflector:
 
     def _apply(self, line: bytes) -> bool:
         """Take in one event; whether it changed anything that we keep."""
-        event = _decode(_EVENT, line)
+        event = parse(EVENT, line)
         if event.type == "ERROR":
-            status = _decode(_STATUS, event.object)
+            status = parse(STATUS, event.object)
             raise (Gone if status.code == GONE else ApiError)(f"{status.code} {status.message}")
         if event.type == "BOOKMARK":
-            self._version = _decode(_IDENTIFIED, event.object).metadata.resource_version
+            self._version = parse(IDENTIFIED, event.object).metadata.resource_version
             return False
         if event.type not in {"ADDED", "MODIFIED", "DELETED"}:
             raise Garbage(f"an event of type {event.type[:20]!r}")
-        try:
-            name, version, value = self.kept.read(event.object)
-        except msgspec.DecodeError as error:
-            raise Garbage(str(error)) from error
+        name, version, value = self.kept.read(event.object)
         before = self.objects.get(name)
         if value is None or event.type == "DELETED":
             self.objects.pop(name, None)
@@ -259,7 +169,7 @@ class Reflector:
         """The object, unless it is not of its kind's shape: then it is unknown, and counted."""
         try:
             item = self.kept.read(raw)
-        except msgspec.DecodeError:
+        except Garbage:
             item = Item("", "", None)
         if item.value is None:
             self._notices.failed(Garbage.reason)
@@ -278,10 +188,3 @@ class _Steps:
         if time.monotonic() - self._since >= STEP_SECONDS:
             await asyncio.sleep(0)
             self._since = time.monotonic()
-
-
-def _decode(decoder: msgspec.json.Decoder[Any], text: bytes | msgspec.Raw) -> Any:
-    try:
-        return decoder.decode(text)
-    except msgspec.DecodeError as error:
-        raise Garbage(str(error)) from error

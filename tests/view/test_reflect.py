@@ -96,6 +96,11 @@ def test_a_new_list_that_says_the_same_changes_nothing() -> None:
     assert (told.lists, len(told.changes)) == (2, 1)
 
 
+def test_what_went_while_nobody_watched_is_gone() -> None:
+    told = follow(page(space("a"), space("b")), refusal(410), page(space("a"), version=30), watch())
+    assert [set(change) for change in told.changes] == [{"a", "b"}, {"a"}]
+
+
 def test_a_broken_connection_is_taken_up_where_it_broke() -> None:
     half = event("ADDED", space("c", 12))[:-20]
     told = follow(
@@ -147,6 +152,7 @@ def test_before_the_first_list_nothing_is_known() -> None:
         event("BOOKMARK", {"metadata": []}),
         event("ERROR", "no"),
         b"[" * 100_000 + b"\n",
+        b'{"type": "ADDED", "object": ' + b'{"a":' * 50_000 + b"0" + b"}" * 50_001 + b"\n",
     ],
     ids=lambda line: line[:45].decode(errors="replace"),
 )

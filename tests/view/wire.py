@@ -14,8 +14,9 @@ from kubernetes.aio.client import Configuration
 
 from rules.model import JSON
 from webhook.api import Api
+from webhook.kept import Kept
 from webhook.mirror import KEPT
-from webhook.reflect import Kept, Notices, Reflector
+from webhook.reflect import Notices, Reflector
 
 PATIENCE = 20.0
 NAMESPACES, CLASSES, INJECTORS = KEPT
@@ -23,7 +24,7 @@ NAMESPACES, CLASSES, INJECTORS = KEPT
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
-def space(name: str, version: int = 1, **labels: JSON) -> JSON:
+def space(name: str, version: int = 1, /, **labels: JSON) -> JSON:
     """A Namespace as the API server sends it."""
     metadata = {"name": name, "resourceVersion": str(version), "uid": "u", "labels": labels}
     return {"metadata": metadata | {"managedFields": [{"manager": "x"}]}, "spec": {}}
