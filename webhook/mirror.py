@@ -36,12 +36,14 @@ def _keep_namespace(found: Shape) -> Namespace:
     return Namespace(found.metadata.name, found.metadata.labels or {})
 
 
+def _keep_revisions(found: Shape) -> tuple[str, ...]:
+    return revisions_of(found.metadata.labels or {})
+
+
 KEPT = (
     Kept(NAMESPACE, Decoder(Shape), _keep_namespace),
     Kept(RUNTIME_CLASS, Decoder(_RuntimeClass), lambda found: found.handler),
-    Kept(
-        MUTATING_WEBHOOKS, Decoder(Shape), lambda found: revisions_of(found.metadata.labels or {})
-    ),
+    Kept(MUTATING_WEBHOOKS, Decoder(Shape), _keep_revisions),
 )
 """One for each kind that a Cluster holds."""
 

@@ -31,7 +31,7 @@ MOST_PAGE_BYTES = 8 * 1024 * 1024
 LIST_SECONDS = 30.0
 WATCH_SECONDS = (240, 300)  # apart, so that replicas do not come all at once
 FIRST_PAUSE = 0.2
-LONGEST_PAUSE = 30.0
+LONGEST_PAUSE = 10.0
 
 
 @dataclass(frozen=True, slots=True)

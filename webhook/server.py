@@ -85,11 +85,13 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         self._probes.start()
         self._live.beat(now())
+        following = loop.create_task(self._live.follow())
+        following.add_done_callback(_tell_end)
         self._chores = [
+            following,
             loop.create_task(_repeat(BEAT_SECONDS, self._on_beat)),
             loop.create_task(_repeat(SWEEP_SECONDS, self._sweep)),
             loop.create_task(self._refresh_for_ever()),
-            loop.create_task(self._live.follow()),
         ]
         loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         if self._live.seeing:
@@ -185,6 +187,12 @@ def _configure(front: Front, context: ssl.SSLContext) -> uvicorn.Config:
         timeout_graceful_shutdown=GRACE_SECONDS,
         ssl_context_factory=lambda _config, _default: context,
     )
+
+
+def _tell_end(following: asyncio.Task[None]) -> None:
+    """What is known stays known, and its age is seen to grow; but this should not happen."""
+    if not following.cancelled() and following.exception() is not None:
+        log.critical("the cluster is no longer followed", exc_info=following.exception())
 
 
 async def _repeat(seconds: float, chore: Callable[[], None]) -> None:
