@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from rules.facts import Namespace
 from rules.model import JSON
 from rules.pods import annotations_of, labels_of, mapping
-from rules.review import Namespace
 
 INJECT = "sidecar.istio.io/inject"
 REVISION = "istio.io/rev"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from rules.facts import MESH_POLICIES, Facts, MeshPolicies, Namespace, by_namespace, facts_of
 from rules.model import (
     AUTHORIZATION_POLICY,
     DESTINATION_RULE,
@@ -20,19 +21,9 @@ from rules.model import (
     OperationName,
     Phase,
 )
-from rules.pods import annotations_of, labels_of, mapping
+from rules.pods import annotations_of, mapping
 from rules.site import TRUST_LABEL, Site
 from rules.words import printable
-
-READABLE = (
-    NAMESPACE,
-    RUNTIME_CLASS,
-    MUTATING_WEBHOOKS,
-    PEER_AUTHENTICATION,
-    DESTINATION_RULE,
-    AUTHORIZATION_POLICY,
-)
-"""The kinds that a Cluster holds."""
 
 MIRROR = "kubernetes.io/config.mirror"
 """The annotation of mirror pods, by which a kubelet shows the static pods of its node."""
@@ -46,9 +37,6 @@ STOCK_CLASSES: Mapping[str, str] = {
     "runc": "runc",
 }
 """RuntimeClasses of AKS and their handlers (sandbox-and-mesh 3.0), assumed where none is given."""
-
-MANAGED_LABEL = "sallyport.dev/managed"
-"""Marks the platform's own objects of Istio, where its value is `true`."""
 
 STOCK_REVISION = "prod-stable"
 """The revision tag assumed where nothing at all is known of the mesh."""
@@ -72,13 +60,15 @@ class Lazy(Generic[_Value]):
 
     def get(self) -> _Value:
         """The value; what making it raises is raised each time."""
-        if self._make is not None:
-            self._value = self._make()
+        make = self._make
+        if make is not None:  # two threads may both make it, and neither finds half of it
+            self._value = make()
             self._make = None
         return self._value
 
 
 NOTHING: Lazy[JSON] = Lazy.of(None)
+_NONE: Lazy[MeshPolicies] = Lazy.of({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,47 +150,16 @@ class Review(NamedTuple):  # made for each request: in a fifth of the time of a 
         return self._replace(new=Lazy.of(value), fits=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Namespace:
-    """What rules know of a namespace."""
-
-    name: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class MeshPolicy:
-    """A stored object of Istio, as far as rules compare others with it.
-
-    `created` is its creation timestamp as text, "" where it was never stored; `managed` says that
-    it belongs to the platform.
-    """
-
-    namespace: str
-    name: str
-    created: str
-    managed: bool
-    spec: Mapping[str, JSON]
-
-    @classmethod
-    def of(cls, value: JSON) -> MeshPolicy:
-        """What rules know of this object; one that names no namespace is in `default`."""
-        metadata = mapping(value, "metadata")
-        return cls(
-            str(metadata.get("namespace") or "default"),
-            str(metadata.get("name") or ""),
-            str(metadata.get("creationTimestamp") or ""),
-            labels_of(value).get(MANAGED_LABEL) == "true",
-            mapping(value, "spec"),
-        )
-
-
-MeshPolicies = Mapping[str, tuple[MeshPolicy, ...]]
-"""Objects of one kind by namespace, the oldest first."""
-
-
 class Undeclared(LookupError):
     """A rule asked the Cluster for a kind that it does not declare in `reads`."""
+
+
+class Unknown(LookupError):
+    """A namespace that is judged in is not in a view that should have it: ask, do not assume."""
+
+    def __init__(self, namespace: str) -> None:
+        super().__init__(f"namespace {namespace} is not known")
+        self.namespace = namespace
 
 
 @dataclass(frozen=True)  # without slots: what follows from the facts is cached beside them
@@ -210,8 +169,9 @@ class Cluster:
     A kind of which no object is known counts as not given, and a stock assumption stands in; one
     object of a kind, and the view is complete for that kind. `injectors` are the revisions of the
     sidecar injectors, tags where they have one, None where no webhook configuration is known;
-    `control_planes` are their revisions without tags. `reads` None may ask for
-    everything; rules get a view limited to what they declare.
+    `control_planes` are their revisions without tags. In a `live` view nothing is assumed: what is
+    not there does not exist, or is not known yet. `reads` None may ask for everything; rules get a
+    view limited to what they declare.
     """
 
     site: Site = field(default_factory=Site)
@@ -219,8 +179,9 @@ class Cluster:
     classes: Mapping[str, str] = field(default_factory=dict)
     injectors: tuple[str, ...] | None = None
     control_planes: frozenset[str] = frozenset()
-    mesh_policies: Mapping[Kind, MeshPolicies] = field(default_factory=dict)
+    mesh_policies: Mapping[Kind, Lazy[MeshPolicies]] = field(default_factory=dict)
     reads: frozenset[Kind] | None = None
+    live: bool = False
     _limited: dict[frozenset[Kind], Cluster] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
@@ -228,30 +189,24 @@ class Cluster:
     @classmethod
     def of(cls, objects: Iterable[JSON], site: Site | None = None) -> Cluster:
         """The view of these objects; of two with one name the later counts."""
-        namespaces: dict[str, Namespace] = {}
-        classes: dict[str, str] = {}
-        configurations: dict[str, _Injector] = {}
-        policies: dict[Kind, dict[tuple[str, str], MeshPolicy]] = {}
-        for value in objects:
-            name = str(mapping(value, "metadata").get("name", ""))
-            match kind := mapping(value).get("kind"):
-                case "Namespace":
-                    namespaces[name] = Namespace(name, labels_of(value))
-                case "RuntimeClass":
-                    classes[name] = str(value.get("handler"))
-                case "MutatingWebhookConfiguration":
-                    configurations[name] = _Injector.of(value)
-                case "PeerAuthentication" | "DestinationRule" | "AuthorizationPolicy":
-                    policy = MeshPolicy.of(value)
-                    policies.setdefault(_MESH_POLICIES[kind], {})[policy.namespace, name] = policy
-        found = [*configurations.values()]
+        return cls.holding(facts_of(objects), site)
+
+    @classmethod
+    def holding(cls, facts: Facts, site: Site | None = None, *, live: bool = False) -> Cluster:
+        """The view of these facts, which nobody may change any more."""
+        found = list(facts.get(MUTATING_WEBHOOKS, {}).values())
         return cls(
             site or Site(),
-            namespaces,
-            classes,
-            tuple(one.known for one in found if one.known) if found else None,
+            facts.get(NAMESPACE, {}),
+            facts.get(RUNTIME_CLASS, {}),
+            tuple(one.known for one in found if one.known) if found or live else None,
             frozenset(one.revision for one in found if one.revision),
-            {kind: _by_namespace(named.values()) for kind, named in policies.items()},
+            {
+                kind: Lazy(partial(by_namespace, facts[kind].values()))
+                for kind in MESH_POLICIES
+                if kind in facts
+            },
+            live=live,
         )
 
     def limited_to(self, reads: frozenset[Kind]) -> Cluster:
@@ -265,6 +220,16 @@ class Cluster:
         """The namespace; one that is not in the view has no labels."""
         self._declared(NAMESPACE)
         return self.namespaces.get(name) or Namespace(name)
+
+    def surroundings(self, name: str) -> Namespace:
+        """The namespace that is judged in. Raises Unknown where a live view has not got it."""
+        if self.live and name not in self.namespaces:
+            raise Unknown(name)
+        return self.namespace(name)
+
+    def beside(self, found: Namespace) -> Cluster:
+        """The same view with one more namespace in it."""
+        return replace(self, namespaces={**self.namespaces, found.name: found})
 
     def trusts(self, namespace: str) -> bool:
         """Whether a namespace belongs to the platform. Unknown ones never do by label."""
@@ -285,7 +250,7 @@ class Cluster:
     def runtime_classes(self) -> Mapping[str, str]:
         """Handlers by the name of the RuntimeClass; the stock ones where none is given."""
         self._declared(RUNTIME_CLASS)
-        return self.classes or STOCK_CLASSES
+        return self.classes if self.live else self.classes or STOCK_CLASSES
 
     @cached_property
     def revisions(self) -> frozenset[str]:
@@ -332,7 +297,7 @@ class Cluster:
 
     def _mesh_policies(self, kind: Kind) -> MeshPolicies:
         self._declared(kind)
-        return self.mesh_policies.get(kind, {})
+        return self.mesh_policies.get(kind, _NONE).get()
 
     def is_platform(self, requester: Requester | None) -> bool:
         """Whether a platform principal asks: an exact user or group of the rulebook."""
@@ -358,31 +323,3 @@ class Cluster:
     def _declared(self, kind: Kind) -> None:
         if self.reads is not None and kind not in self.reads:
             raise Undeclared(f"{kind.kind} is read but not declared in reads")
-
-
-_MESH_POLICIES = {
-    kind.kind: kind for kind in (PEER_AUTHENTICATION, DESTINATION_RULE, AUTHORIZATION_POLICY)
-}
-
-
-def _by_namespace(policies: Iterable[MeshPolicy]) -> MeshPolicies:
-    """The policies by namespace in the order of Istio: the oldest first, ties by name."""
-    found: dict[str, tuple[MeshPolicy, ...]] = {}
-    for policy in sorted(policies, key=lambda one: (not one.created, one.created, one.name)):
-        found[policy.namespace] = (*found.get(policy.namespace, ()), policy)
-    return found
-
-
-class _Injector(NamedTuple):
-    """The revision that a webhook configuration injects, and the name it is known by."""
-
-    known: str = ""
-    revision: str = ""
-
-    @classmethod
-    def of(cls, configuration: JSON) -> _Injector:
-        own = labels_of(configuration)
-        if own.get("app") != "sidecar-injector":
-            return cls()
-        revision = own.get("istio.io/rev", "")
-        return cls(own.get("istio.io/tag") or revision, revision)

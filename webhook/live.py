@@ -1,12 +1,14 @@
 """What the server answers from, and how it changes while it runs.
 
-The rulebook, the view and the certificate are read again when their files change. Each is swapped
-as one reference, and a bad one is counted and told while the last good one stays in force.
+The rulebook, the view and the certificate are read again when their files change, and a live view
+follows the API server. Each is swapped as one reference, and a bad one is counted and told while
+the last good one stays in force.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,13 +16,15 @@ from datetime import UTC, datetime
 
 from certs.reload import BadPair, ServedPair
 from rules import engine
-from rules.model import JSON, POD, Phase
+from rules.facts import Namespace
+from rules.model import JSON, NAMESPACE, POD, Kind, Phase
 from rules.review import Cluster, Lazy, Review
 from rules.rulebook import Configured, Rulebook
 from webhook import cluster as view
 from webhook import rulebook as book
 from webhook.files import Watched
 from webhook.metrics import Metrics
+from webhook.mirror import Mirror
 from webhook.settings import Settings
 
 log = logging.getLogger("sallyport")
@@ -29,14 +33,17 @@ _SILENT_POD: JSON = {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [
 
 
 class Live:
-    """The rulebook, Cluster and certificate in force.
+    """The rulebook, Cluster and certificate in force; the Cluster is that of `mirror`, if any.
 
     Raises BadRulebook, BadView or BadPair where there is no good one to begin with.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, mirror: Mirror | None = None) -> None:
         self._settings = settings
         self._metrics = metrics
+        self._mirror = mirror
+        self._swapping = threading.Lock()
+        self.seeing = mirror is None
         self.draining = False
         self._beat: float | None = None
         self._rulebook_file = Watched([settings.rulebook] if settings.rulebook else [])
@@ -68,7 +75,28 @@ class Live:
             return "draining"
         if self.pair.not_after <= datetime.now(UTC):
             return f"the certificate expired on {self.pair.not_after:%Y-%m-%d}"
+        if self._mirror is not None and not self.seeing:
+            return f"not listed yet: {', '.join(self._mirror.missing)}"
         return ""
+
+    async def follow(self) -> None:
+        """Keep the Cluster as the API server tells; for ever, where there is one to follow."""
+        if self._mirror is not None:
+            await self._mirror.run(self._on_view)
+
+    async def wait(self) -> None:
+        """Wait until there is a view."""
+        if self._mirror is not None:
+            await self._mirror.wait()
+
+    async def close(self) -> None:
+        """Let go of the API server."""
+        if self._mirror is not None:
+            await self._mirror.close()
+
+    async def find(self, namespace: str) -> Namespace | None:
+        """Ask for a namespace that the view has not got."""
+        return await self._mirror.find(namespace) if self._mirror is not None else None
 
     def refresh(self, *, force: bool = False) -> None:
         """Read again what changed on disk. Blocks: call it in a thread."""
@@ -89,14 +117,24 @@ class Live:
             self._metrics.reloads.labels(what, "failed").inc()
             log.error("%s not taken, the last good one stays: %s", what, error)  # noqa: TRY400
 
+    def _on_view(self, kind: Kind) -> None:
+        """The API server told of a change. In the event loop, where reloading is in a thread."""
+        self._reload_view()
+        first = not self.seeing and self._mirror is not None and not self._mirror.missing
+        self.seeing = self.seeing or first
+        if self.seeing and (first or kind != NAMESPACE):  # from namespaces no metric follows
+            self._publish()
+
     def _reload_rulebook(self) -> bool:
         rulebook = self._read_rulebook()
-        self.cluster = replace(self.cluster, site=rulebook.site)
-        self.rulebook = rulebook
+        with self._swapping:
+            self.cluster = replace(self.cluster, site=rulebook.site)
+            self.rulebook = rulebook
         return True
 
     def _reload_view(self) -> bool:
-        self.cluster = self._read_view()
+        with self._swapping:
+            self.cluster = self._read_view()
         return True
 
     def _reload_pair(self) -> bool:
@@ -107,6 +145,8 @@ class Live:
         return book.load(settings.rulebook, audit=settings.audit, mutate=settings.mutate)
 
     def _read_view(self) -> Cluster:
+        if self._mirror is not None:
+            return self._mirror.cluster(self.rulebook.site)
         return view.load(self._settings.cluster, self.rulebook.site)
 
     def _publish(self) -> None:
@@ -114,6 +154,8 @@ class Live:
         self._metrics.rulebook.clear()
         self._metrics.rulebook.labels(self.rulebook.revision).set(1)
         self._metrics.certificate.labels("leaf").set(self.pair.not_after.timestamp())
+        if not self.seeing:
+            return
         self._metrics.preflight.clear()
         for name, trouble in preflight(self.rulebook.rules, self.cluster):
             self._metrics.preflight.labels(name).set(1)

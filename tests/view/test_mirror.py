@@ -1,0 +1,176 @@
+"""Several kinds as one Cluster that assumes nothing, and a namespace that must be asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from rules.facts import READABLE, Namespace
+from rules.model import NAMESPACE, RUNTIME_CLASS, Kind
+from rules.review import Cluster, Unknown
+from rules.site import Site
+from tests.reviews import SPACE, ask, pod, written
+from tests.view import wire
+from tests.view.wire import Answer, Scripted, cut, page, refusal, space, speak, whole
+from webhook import mirror
+from webhook.api import Api
+from webhook.codec import decode
+from webhook.judge import judge
+from webhook.metrics import Metrics
+from webhook.mirror import KEPT, Mirror
+from webhook.rulebook import load
+
+BUILT_IN = load(None)
+
+
+def looking(*answers: Answer, name: str = "a") -> tuple[Namespace | None, dict[str, float], int]:
+    """What asking for a namespace finds, how that is counted, and how often we asked."""
+    found: list[Namespace | None] = []
+    metrics = Metrics([])
+
+    async def test(api: Api, _: Scripted) -> None:
+        found.append(await Mirror(api, metrics).find(name))
+
+    told = speak(answers, test)
+    samples = [s for family in metrics.view_misses.collect() for s in family.samples]
+    counted = {s.labels["result"]: s.value for s in samples if s.name.endswith("_total")}
+    return found[0], counted, len(told.paths)
+
+
+@pytest.fixture(autouse=True)
+def _no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirror, "REST_SECONDS", 0.0)
+
+
+def test_every_kind_that_a_cluster_holds_is_followed() -> None:
+    assert [kept.kind for kept in KEPT] == list(READABLE)
+
+
+def test_a_namespace_is_found_by_asking() -> None:
+    found, counted, asked = looking(_one(space("a", tenant="blue")))
+    assert found == Namespace("a", {"tenant": "blue"})
+    assert (counted, asked) == ({"found": 1}, 1)
+
+
+@pytest.mark.parametrize(
+    ("answers", "result"),
+    [
+        ([refusal(404)], "absent"),
+        ([refusal(403)], "failed"),
+        ([refusal(500)], "failed"),
+        ([cut, cut], "failed"),
+        ([whole(b"garbage")], "failed"),
+        ([whole(b"{}")], "failed"),
+        ([whole(b'{"metadata": {"name": "b"}}')], "failed"),
+        ([whole(b'{"metadata": {"name": "a", "labels": []}}')], "failed"),
+        ([whole(b" " * (mirror.MOST_BYTES + 1))], "failed"),
+    ],
+)
+def test_a_namespace_that_nobody_vouches_for_is_not_found(
+    answers: list[Answer], result: str
+) -> None:
+    assert looking(*answers)[:2] == (None, {result: 1})
+
+
+def test_nobody_waits_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirror, "LOOK_SECONDS", 0.05)
+    found, counted, _ = looking(wire.watch(ends=False))
+    assert found is None
+    assert sum(counted.values()) == 1
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "a?b", "A", "-a", "a" * 64, "ä", "a\n", "%2e"])
+def test_what_is_no_name_is_not_asked_for(name: str) -> None:
+    assert looking(name=name) == (None, {}, 0)
+
+
+def test_few_questions_are_asked_at_a_time() -> None:
+    at_once: list[int] = []
+    open_now = 0
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        nonlocal open_now
+        open_now += 1
+        at_once.append(open_now)
+        await asyncio.sleep(0.01)
+        open_now -= 1
+        await refusal(404)(writer)
+
+    async def test(api: Api, _: Scripted) -> None:
+        asked = Mirror(api, Metrics([]))
+        await asyncio.gather(*(asked.find(f"a{number}") for number in range(20)))
+
+    speak([answer] * 20, test)
+    assert len(at_once) == 20
+    assert max(at_once) <= mirror.MOST_LOOKS
+
+
+def test_a_cluster_follows_from_what_was_listed_and_never_changes_itself() -> None:
+    seen: list[tuple[Kind, Cluster]] = []
+
+    async def test(api: Api, scripted: Scripted) -> None:
+        followed = Mirror(api, Metrics([]))
+        assert followed.missing == tuple(kept.kind.resource for kept in KEPT)
+        assert followed.cluster(Site()).namespaces == {}
+
+        def tell(kind: Kind) -> None:
+            seen.append((kind, followed.cluster(Site())))
+
+        running = asyncio.create_task(followed.run(tell))
+        await followed.wait()
+        await scripted.over.wait()
+        assert followed.missing == ()
+        running.cancel()
+
+    kata = {"metadata": {"name": "kata"}, "handler": "kata"}
+    by_path = {
+        "namespaces": [page(space("a")), wire.watch(wire.event("ADDED", space("b", 11)))],
+        "runtimeclasses": [page(kata), wire.watch(ends=False)],
+        "mutatingwebhookconfigurations": [page(), wire.watch(ends=False)],
+    }
+    speak_by_path(by_path, test)
+    last = seen[-1][1]
+    assert set(last.namespaces) == {"a", "b"}
+    assert last.runtime_classes == {"kata": "kata"}
+    assert last.revisions == frozenset()
+    assert last.assumed == ()
+    first = next(cluster for kind, cluster in seen if kind == NAMESPACE)
+    assert set(first.namespaces) == {"a"}
+    assert RUNTIME_CLASS in {kind for kind, _ in seen}
+
+
+def speak_by_path(
+    answers: dict[str, list[Answer]], test: Callable[[Api, Scripted], Awaitable[None]]
+) -> None:
+    """As `speak`, with answers for each resource."""
+
+    class ByPath(Scripted):
+        def next(self, path: str) -> Answer | None:
+            left = answers[path.rsplit("/", 1)[1]]
+            return left.pop(0) if left else None
+
+    speak([], test, ByPath)
+
+
+def test_in_a_live_view_nothing_is_assumed() -> None:
+    cluster = Cluster(live=True, injectors=())
+    assert (cluster.runtime_classes, cluster.revisions, cluster.assumed) == ({}, frozenset(), ())
+    review = decode(written(ask(pod())), phases=("final",))
+    with pytest.raises(Unknown, match=SPACE):
+        judge(review, BUILT_IN, cluster)
+    judged = judge(review, BUILT_IN, cluster.beside(Namespace(SPACE)))
+    assert not judged.allowed
+
+
+def test_a_namespace_that_is_made_need_not_be_known() -> None:
+    value = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "new"}}
+    review = ask(value, NAMESPACE, name="new", namespace="new")
+    decided = judge(decode(written(review), phases=("final",)), BUILT_IN, Cluster(live=True))
+    assert decided.allowed
+
+
+def _one(value: object) -> Answer:
+    return whole(json.dumps(value).encode())
