@@ -40,22 +40,34 @@ class Namespace:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-class Injector(NamedTuple):
-    """What a webhook configuration injects: a revision, and the name that it is known by.
+class Term(NamedTuple):
+    """A term of a label selector; a label and its value is one with `In`."""
 
-    Both are "" where it is not one of Istio's.
+    key: str
+    operator: str
+    values: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return " ".join([self.key, self.operator, *self.values])
+
+
+class Webhooks(NamedTuple):
+    """What a webhook configuration injects, a revision by the name that it is known by, if any.
+
+    `terms` are those of its selectors, as far as they are known.
     """
 
     known: str = ""
     revision: str = ""
+    terms: tuple[Term, ...] = ()
 
     @classmethod
-    def of(cls, labels: Mapping[str, str]) -> Injector:
-        """What a configuration with these labels injects."""
+    def of(cls, labels: Mapping[str, str], terms: Iterable[Term] = ()) -> Webhooks:
+        """What a configuration with these labels injects: only one of Istio's does."""
         if labels.get("app") != "sidecar-injector":
-            return cls()
+            return cls(terms=tuple(terms))
         revision = labels.get("istio.io/rev", "")
-        return cls(labels.get("istio.io/tag") or revision, revision)
+        return cls(labels.get("istio.io/tag") or revision, revision, tuple(terms))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +102,7 @@ MeshPolicies = Mapping[str, tuple[MeshPolicy, ...]]
 
 Facts = Mapping[Kind, Mapping[str, Any]]
 """By kind and by `namespace/name`, or the name alone: a Namespace, the handler of a RuntimeClass,
-an Injector, a MeshPolicy."""
+Webhooks, a MeshPolicy."""
 
 
 def facts_of(objects: Iterable[JSON]) -> Facts:
@@ -134,8 +146,8 @@ def _runtime_class(value: JSON) -> tuple[str, str]:
     return _name(value), str(value.get("handler"))
 
 
-def _injector(value: JSON) -> tuple[str, Injector]:
-    return _name(value), Injector.of(labels_of(value))
+def _webhooks(value: JSON) -> tuple[str, Webhooks]:
+    return _name(value), Webhooks.of(labels_of(value))
 
 
 def _mesh_policy(value: JSON) -> tuple[str, MeshPolicy]:
@@ -146,7 +158,7 @@ def _mesh_policy(value: JSON) -> tuple[str, MeshPolicy]:
 _READERS: Mapping[Kind, Callable[[JSON], tuple[str, Any]]] = {
     NAMESPACE: _namespace,
     RUNTIME_CLASS: _runtime_class,
-    MUTATING_WEBHOOKS: _injector,
+    MUTATING_WEBHOOKS: _webhooks,
     **dict.fromkeys(MESH_POLICIES, _mesh_policy),
 }
 _BY_NAME = {kind.kind: kind for kind in _READERS}

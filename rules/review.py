@@ -68,7 +68,6 @@ class Lazy(Generic[_Value]):
 
 
 NOTHING: Lazy[JSON] = Lazy.of(None)
-_NONE: Lazy[MeshPolicies] = Lazy.of({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +296,10 @@ class Cluster:
 
     def _mesh_policies(self, kind: Kind) -> MeshPolicies:
         self._declared(kind)
-        return self.mesh_policies.get(kind, _NONE).get()
+        known = self.mesh_policies.get(kind)
+        if known is None and self.live:
+            raise Undeclared(f"{kind.kind} is read, and the live view does not follow it")
+        return known.get() if known is not None else {}
 
     def is_platform(self, requester: Requester | None) -> bool:
         """Whether a platform principal asks: an exact user or group of the rulebook."""
@@ -308,7 +310,9 @@ class Cluster:
 
     @cached_property
     def assumed(self) -> tuple[str, ...]:
-        """What stands in for facts that were not given, a sentence each."""
+        """What stands in for facts that were not given, a sentence each; in a live view nothing."""
+        if self.live:
+            return ()
         said = []
         if not self.namespaces:
             said.append("no Namespace is given: namespaces have no labels, trust is by name alone")

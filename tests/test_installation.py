@@ -16,8 +16,8 @@ from rules.model import JSON
 from tests.control_plane.cluster import ControlPlane
 from tests.test_manifests import BASE, BUILT_IN, ENFORCE, pods
 from webhook.configuration import MUTATE, VALIDATE, everything
+from webhook.followed import FOLLOWED
 from webhook.kept import Kept
-from webhook.mirror import KEPT
 
 pytestmark = pytest.mark.control_plane
 
@@ -82,7 +82,7 @@ def test_the_server_may_not(installed: ControlPlane, question: tuple[str, ...]) 
 
 
 @pytest.mark.parametrize("verb", ["get", "list", "watch"])
-@pytest.mark.parametrize("kept", KEPT, ids=lambda kept: kept.kind.resource)
+@pytest.mark.parametrize("kept", FOLLOWED, ids=lambda kept: kept.kind.resource)
 def test_the_server_may_follow_the_cluster(installed: ControlPlane, verb: str, kept: Kept) -> None:
     assert _may(installed, SERVER, verb, f"{kept.kind.resource}.{kept.kind.group}".rstrip("."))
 

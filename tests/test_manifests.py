@@ -18,7 +18,7 @@ from tests.control_plane.binaries import Binaries
 from webhook.arguments import parser
 from webhook.cli import main
 from webhook.configuration import MUTATE, VALIDATE, everything, webhooks
-from webhook.mirror import KEPT
+from webhook.followed import FOLLOWED
 from webhook.rulebook import catalogue, load, read
 from webhook.rulebook_text import render
 from webhook.settings import read_settings
@@ -167,10 +167,10 @@ def test_the_server_may_follow_what_rules_read_and_nothing_else() -> None:
         for group in rule["apiGroups"]
         for resource in rule["resources"]
     }
-    followed = {(kept.kind.group, kept.kind.resource) for kept in KEPT}
+    followed = {(kept.kind.group, kept.kind.resource) for kept in FOLLOWED}
     assert granted == {one: {"get", "list", "watch"} for one in followed}
     read = {kind for rule in catalogue() for kind in rule.reads}
-    assert read <= {kept.kind for kept in KEPT}
+    assert read <= {kept.kind for kept in FOLLOWED}
     assert next(pods(objects))["spec"]["automountServiceAccountToken"]
     (binding,) = [
         o

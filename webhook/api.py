@@ -1,8 +1,9 @@
-"""The API server over the official client: one answer, or the lines of a watch, nothing typed.
+"""The API server over HTTP: one answer, or the lines of a watch, nothing typed.
 
-The client's own models cost 100 times what we keep, its Watch repeats an expired version, and its
-informer spins while the server is away; its connections, credentials and TLS are what we use.
-Importing this module costs nothing; the client is imported when somebody connects.
+The official client's models cost 100 times what we keep, its Watch repeats an expired version, and
+its informer spins while the server is away (libraries 4): what is left of it is the HTTP library
+that it uses, which we use alone. Importing this module costs nothing; that library is imported when
+an Api is made.
 """
 
 from __future__ import annotations
@@ -10,13 +11,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING
+
+from webhook.access import Access
+
+if TYPE_CHECKING:
+    import aiohttp
 
 SILENCE_SECONDS = 90.0  # a bookmark comes each minute; a watch without is a dead connection
 LONGEST_LINE = 8 * 1024 * 1024  # twice what the API server stores, with room for escapes
 GONE = 410
 _OK = 200
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 _EXCERPT = 200
 
 
@@ -50,24 +56,23 @@ class TooLarge(ApiError):
     reason = "too-large"
 
 
-class NoWay(Exception):
-    """Nothing says where the API server is."""
-
-
 _BY_STATUS: Mapping[int, type[ApiError]] = {404: NotFound, GONE: Gone}
 
 
 class Api:
-    """GET, with the credentials of `configuration`. Every method may raise ApiError."""
+    """GET, with what `access` gives. Every method may raise ApiError."""
 
-    def __init__(self, configuration: Any) -> None:
-        from kubernetes.aio.client import ApiClient
+    def __init__(self, access: Access) -> None:
+        import aiohttp
 
-        self._client = ApiClient(configuration)
+        self._access = access
+        self._aiohttp = aiohttp
+        self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
         """Let go of all connections."""
-        await self._client.close()
+        if self._session is not None:
+            await self._session.close()
 
     async def get(
         self, path: str, query: Mapping[str, str | int], *, seconds: float, most: int
@@ -107,55 +112,32 @@ class Api:
     @asynccontextmanager
     async def _open(
         self, path: str, query: Mapping[str, str | int], seconds: float
-    ) -> AsyncIterator[Any]:
-        from aiohttp import ClientError
-        from kubernetes.aio.config import ConfigException
-
+    ) -> AsyncIterator[aiohttp.StreamReader]:
+        http = self._aiohttp
+        session = self._session
+        if session is None:  # a session belongs to the event loop in which it is made
+            session = self._session = http.ClientSession()
         response = None
         try:
-            method, url, headers, *_ = await self._client.param_serialize(
-                "GET",
-                path,
+            response = await session.get(
+                f"{self._access.url}{path}",
+                params=query,
                 # Compressed, it would be half the bytes at five times the CPU of both.
-                header_params={"Accept": "application/json", "Accept-Encoding": "identity"},
-                auth_settings=["BearerToken"],
+                headers={**_HEADERS, **self._access.headers()},
+                ssl=self._access.context or True,
+                timeout=http.ClientTimeout(total=seconds),
+                allow_redirects=False,
             )
-            answer = await self._client.rest_client.request(
-                method, f"{url}?{urlencode(query)}", headers=headers, _request_timeout=seconds
-            )
-            response = answer.response
             if response.status != _OK:
                 raise await _refusal(path, response)
             yield response.content
-        except (ClientError, ConfigException, OSError) as error:  # a timeout is an OSError too
+        except (http.ClientError, OSError) as error:  # a timeout is an OSError too
             raise Unreachable(f"{path}: {type(error).__name__} {error}") from error
         finally:
             if response is not None:
                 response.close()  # not released: what is left unread may have no end
 
 
-async def _refusal(path: str, response: Any) -> ApiError:
+async def _refusal(path: str, response: aiohttp.ClientResponse) -> ApiError:
     text = (await response.content.read(_EXCERPT)).decode(errors="replace")
     return _BY_STATUS.get(response.status, ApiError)(f"{path}: {response.status} {text}")
-
-
-def find_configuration(kubeconfig: str) -> Any:
-    """Where the API server is: a kubeconfig, or where that is "" the pod's service account.
-
-    Blocks, and must not be called in an event loop. Raises NoWay.
-    """
-    from kubernetes.aio import config
-    from kubernetes.aio.client import Configuration
-
-    configuration = Configuration()
-    try:
-        if kubeconfig:
-            loading = config.load_kube_config(
-                kubeconfig, client_configuration=configuration, persist_config=False
-            )
-            asyncio.run(loading)
-        else:
-            config.load_incluster_config(client_configuration=configuration)
-    except (config.ConfigException, OSError) as error:
-        raise NoWay(str(error)) from error
-    return configuration

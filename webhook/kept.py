@@ -21,7 +21,9 @@ class Garbage(ApiError):
 
 class _Metadata(msgspec.Struct, rename="camel"):
     name: Annotated[str, msgspec.Meta(min_length=1)]
+    namespace: str = ""
     resource_version: str = ""
+    creation_timestamp: str | None = None
     labels: dict[str, str] | None = None
 
 
@@ -33,6 +35,7 @@ class Shape(msgspec.Struct):
 
 class _Identity(msgspec.Struct, rename="camel"):
     name: str = ""  # a bookmark has none
+    namespace: str = ""
     resource_version: str = ""
 
 
@@ -67,20 +70,27 @@ STATUS = Decoder(_Status)
 
 
 class Item(NamedTuple):
-    """An object: what is kept of it, None where it is not of its kind's shape."""
+    """An object: what is kept of it, None where it is not of its kind's shape.
 
-    name: str
+    `key` is its namespace/name, or where it has no namespace the name alone.
+    """
+
+    key: str
     version: str
     value: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A kind, what is decoded of each object, and what is kept of that."""
+    """A kind, what is decoded of each object, and what is kept of that.
+
+    An `installed` kind comes with somebody's CustomResourceDefinition, and may not be there.
+    """
 
     kind: Kind
     decoder: Decoder[Any]
     keep: Callable[[Any], Any]
+    installed: bool = False
 
     @property
     def path(self) -> str:
@@ -96,8 +106,12 @@ class Kept:
             about = parse(IDENTIFIED, text).metadata
             if not about.name:
                 raise
-            return Item(about.name, about.resource_version, None)
-        return Item(found.metadata.name, found.metadata.resource_version, self.keep(found))
+            return Item(_key(about), about.resource_version, None)
+        return Item(_key(found.metadata), found.metadata.resource_version, self.keep(found))
+
+
+def _key(about: _Metadata | _Identity) -> str:
+    return f"{about.namespace}/{about.name}" if about.namespace else about.name
 
 
 def parse(decoder: Decoder[Any], text: bytes | msgspec.Raw) -> Any:

@@ -10,17 +10,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from certs.reload import BadPair, ServedPair
-from rules import engine
 from rules.facts import Namespace
-from rules.model import JSON, NAMESPACE, POD, Kind, Phase
-from rules.review import Cluster, Lazy, Review
-from rules.rulebook import Configured, Rulebook
+from rules.model import NAMESPACE, Kind, Phase
+from rules.review import Cluster
+from rules.rulebook import Rulebook
 from webhook import cluster as view
+from webhook import ground
 from webhook import rulebook as book
 from webhook.files import Watched
 from webhook.metrics import Metrics
@@ -28,8 +28,6 @@ from webhook.mirror import Mirror
 from webhook.settings import Settings
 
 log = logging.getLogger("sallyport")
-
-_SILENT_POD: JSON = {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "a"}]}}
 
 
 class Live:
@@ -46,6 +44,8 @@ class Live:
         self.seeing = mirror is None
         self.draining = False
         self._beat: float | None = None
+        self._unpublished = False
+        self._said: list[str] = []
         self._rulebook_file = Watched([settings.rulebook] if settings.rulebook else [])
         self._view_files = Watched(settings.cluster)
         self.rulebook: Rulebook = self._read_rulebook()
@@ -106,6 +106,8 @@ class Live:
         if self._view_files.changed() or force:
             self._swap("view", self._reload_view, view.BadView)
         self._swap("certificate", self._reload_pair, BadPair)
+        if self._unpublished and self.seeing:
+            self._publish()
 
     def _swap(self, what: str, reload: Callable[[], bool], bad: type[Exception]) -> None:
         try:
@@ -118,11 +120,12 @@ class Live:
             log.error("%s not taken, the last good one stays: %s", what, error)  # noqa: TRY400
 
     def _on_view(self, kind: Kind) -> None:
-        """The API server told of a change. In the event loop, where reloading is in a thread."""
+        """The API server told of a change. In the event loop, so what can wait does."""
         self._reload_view()
-        first = not self.seeing and self._mirror is not None and not self._mirror.missing
-        self.seeing = self.seeing or first
-        if self.seeing and (first or kind != NAMESPACE):  # from namespaces no metric follows
+        if kind != NAMESPACE:  # from namespaces no metric follows
+            self._unpublished = True
+        if not self.seeing and self._mirror is not None and not self._mirror.missing:
+            self.seeing = True
             self._publish()
 
     def _reload_rulebook(self) -> bool:
@@ -150,41 +153,26 @@ class Live:
         return view.load(self._settings.cluster, self.rulebook.site)
 
     def _publish(self) -> None:
-        """Metrics that follow from what is in force."""
+        """Metrics that follow from what is in force, and what there is to say of it, once."""
+        self._unpublished = False
         self._metrics.rulebook.clear()
         self._metrics.rulebook.labels(self.rulebook.revision).set(1)
         self._metrics.certificate.labels("leaf").set(self.pair.not_after.timestamp())
         if not self.seeing:
             return
-        self._metrics.preflight.clear()
-        for name, trouble in preflight(self.rulebook.rules, self.cluster):
-            self._metrics.preflight.labels(name).set(1)
-            log.warning("[%s] even a pod that says nothing would be denied: %s", name, trouble)
-        for sentence in self.cluster.assumed:
-            log.warning("assumed: %s", sentence)
-
-
-def preflight(rules: Sequence[Configured], cluster: Cluster) -> list[tuple[str, str]]:
-    """The mending rules that deny even a pod that says nothing: what they need is not there.
-
-    A missing runtime class or mesh revision shows here, before any pod does.
-    """
-    menders = [
-        replace(configured.default, mends=True, action="enforce")
-        for configured in rules
-        if configured.default.rule.mend != "off" and configured.default.action != "off"
-        if POD in configured.default.rule.kinds
-    ]
-    review = Review(
-        operation="CREATE",
-        group=POD.group,
-        resource=POD.resource,
-        kind=POD.kind,
-        phases=("raw",),
-        new=Lazy.of(_SILENT_POD),
-    )
-    _, findings, _ = engine.mend(menders, engine.open_case(review), cluster)
-    return [(f.rule, f.message) for f in findings]
+        rules, cluster = self.rulebook.rules, self.cluster
+        registered = self._mirror.registered() if self._mirror is not None else {}
+        refused, gaps = ground.refused(rules, cluster), [*ground.gaps(rules, cluster, registered)]
+        for gauge, found in ((self._metrics.preflight, refused), (self._metrics.ground, gaps)):
+            gauge.clear()
+            for gap in found:
+                gauge.labels(gap.name).set(1)
+        said = [f"[{gap.name}] {gap.sentence}" for gap in (*refused, *gaps)]
+        said += [f"assumed: {sentence}" for sentence in cluster.assumed]
+        for sentence in said:
+            if sentence not in self._said:
+                log.warning(sentence)
+        self._said = said
 
 
 def now() -> float:

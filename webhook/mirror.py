@@ -9,14 +9,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from msgspec.json import Decoder
-
-from rules.facts import Injector, Namespace
-from rules.model import MUTATING_WEBHOOKS, NAMESPACE, RUNTIME_CLASS, Kind
+from rules.facts import Namespace, Term
+from rules.model import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, Kind
 from rules.review import Cluster
 from rules.site import Site
 from webhook.api import Api, ApiError, NotFound
-from webhook.kept import Kept, Shape
+from webhook.configuration import MUTATE, VALIDATE
+from webhook.followed import FOLLOWED, NAMESPACES
 from webhook.metrics import Metrics
 from webhook.reflect import Notices, Reflector
 
@@ -29,26 +28,6 @@ MOST_BYTES = 4 * 1024 * 1024  # of one object
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
-class _RuntimeClass(Shape):
-    handler: str
-
-
-def _keep_namespace(found: Shape) -> Namespace:
-    return Namespace(found.metadata.name, found.metadata.labels or {})
-
-
-def _keep_injector(found: Shape) -> Injector:
-    return Injector.of(found.metadata.labels or {})
-
-
-KEPT = (
-    Kept(NAMESPACE, Decoder(Shape), _keep_namespace),
-    Kept(RUNTIME_CLASS, Decoder(_RuntimeClass), lambda found: found.handler),
-    Kept(MUTATING_WEBHOOKS, Decoder(Shape), _keep_injector),
-)
-"""One for each kind that a Cluster holds."""
-
-
 class Mirror:
     """The API server's objects as a Cluster. What it knew it knows while the server is away."""
 
@@ -58,7 +37,7 @@ class Mirror:
         self._looks = asyncio.Semaphore(MOST_LOOKS)
         self._facts: dict[Kind, dict[str, Any]] = {}
         self._follow: Callable[[Kind], None] = lambda _: None
-        self.reflectors = tuple(Reflector(api, kept, self._notices(kept.kind)) for kept in KEPT)
+        self.reflectors = tuple(Reflector(api, kept, self._notices(kept.kind)) for kept in FOLLOWED)
         for reflector in self.reflectors:
             age = metrics.view_age.labels(reflector.kept.kind.kind)
             age.set_function(reflector.age)
@@ -92,6 +71,15 @@ class Mirror:
         """What is known now. Never changes: a later call gives another Cluster."""
         return Cluster.holding(self._facts, site, live=True)
 
+    def registered(self) -> dict[str, tuple[Term, ...]]:
+        """The selectors of our own webhook configurations, as far as these are there."""
+        doors = ((MUTATING_WEBHOOKS, MUTATE), (VALIDATING_WEBHOOKS, VALIDATE))
+        found = {
+            door.configuration: self._facts.get(kind, {}).get(door.configuration)
+            for kind, door in doors
+        }
+        return {name: webhooks.terms for name, webhooks in found.items() if webhooks is not None}
+
     async def find(self, name: str) -> Namespace | None:
         """Ask for one namespace; None where it is not there, or nobody can tell in time.
 
@@ -112,17 +100,16 @@ class Mirror:
         return found
 
     async def _look(self, name: str) -> tuple[str, Namespace | None]:
-        kept = KEPT[0]
-        path = f"{kept.path}/{name}"
+        path = f"{NAMESPACES.path}/{name}"
         try:
             text = await self._api.get(path, {}, seconds=LOOK_SECONDS, most=MOST_BYTES)
-            item = kept.read(text)
+            item = NAMESPACES.read(text)
         except NotFound:
             return "absent", None
         except ApiError as error:
             log.warning("namespace not found out: %s", error)
             return "failed", None
-        return ("found", item.value) if item.name == name and item.value else ("failed", None)
+        return ("found", item.value) if item.key == name and item.value else ("failed", None)
 
     def _notices(self, kind: Kind) -> Notices:
         name, metrics = kind.kind, self._metrics
@@ -130,6 +117,7 @@ class Mirror:
             changed=partial(self._on_change, kind),
             listed=metrics.view_lists.labels(name).inc,
             failed=lambda reason: metrics.view_errors.labels(name, reason).inc(),
+            served=metrics.view_served.labels(name).set,
         )
 
     def _on_change(self, kind: Kind) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from webhook.api import GONE, Api, ApiError, Gone, TooLarge
+from webhook.api import GONE, Api, ApiError, Gone, NotFound, TooLarge
 from webhook.kept import EVENT, IDENTIFIED, PAGE, STATUS, Garbage, Item, Kept, parse
 
 log = logging.getLogger("sallyport")
@@ -32,19 +32,24 @@ LIST_SECONDS = 30.0
 WATCH_SECONDS = (240, 300)  # apart, so that replicas do not come all at once
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
+ABSENT_PAUSE = 30.0  # until a kind that is not served is looked for again
 
 
 @dataclass(frozen=True, slots=True)
 class Notices:
-    """Who is told: of objects that changed, of a list taken anew, of an error by its reason."""
+    """Who is told: of objects that changed, of a list taken anew, of an error by its reason.
+
+    `served` is told whether the API server has the kind at all, where that is not sure.
+    """
 
     changed: Callable[[], None]
     listed: Callable[[], None]
     failed: Callable[[str], None]
+    served: Callable[[bool], None]
 
 
 class Reflector:
-    """Keeps `objects` by their name, and goes on for as long as `run` is not cancelled."""
+    """Keeps `objects` by their key, and goes on for as long as `run` is not cancelled."""
 
     def __init__(self, api: Api, kept: Kept, notices: Notices) -> None:
         self.kept = kept
@@ -55,6 +60,7 @@ class Reflector:
         self._version = ""
         self._heard: float | None = None
         self._lively = False
+        self._served: bool | None = None
 
     def age(self) -> float:
         """The seconds since the API server last said a word of this kind; infinite before."""
@@ -72,13 +78,38 @@ class Reflector:
             except ApiError as error:
                 self._fail(error)
             pause = FIRST_PAUSE if self._lively else min(2 * pause, LONGEST_PAUSE)
+            if self._served is False:
+                pause = ABSENT_PAUSE
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311  # only spreads load
 
     def _fail(self, error: ApiError) -> None:
+        if isinstance(error, NotFound) and self.kept.installed:
+            self._miss()
+            return
         if isinstance(error, Gone | Garbage | TooLarge):
             self._version = ""  # what we missed we do not know: list again
         self._notices.failed(error.reason)
         log.warning("%s not followed: %s", self.kept.kind.resource, error)
+
+    def _miss(self) -> None:
+        """There is no such kind: no object of it, unless we know of some.
+
+        A server that starts says 503 until it knows all kinds, and a definition that goes takes its
+        objects with it, each with an event: what is known stays until then.
+        """
+        self._version = ""
+        self._heard = time.monotonic()
+        self._tell_served(served=False)
+        if not self.synced.is_set():
+            self.synced.set()
+            self._notices.changed()
+
+    def _tell_served(self, *, served: bool) -> None:
+        if self.kept.installed and self._served is not served:
+            kind = self.kept.kind
+            log.info("%s.%s %s", kind.resource, kind.group, "found" if served else "not served")
+            self._notices.served(served)
+            self._served = served
 
     async def _list(self) -> None:
         """Take all objects anew; until they are complete, those before are what there is."""
@@ -92,9 +123,9 @@ class Reflector:
             items = page.items or []
             limit = min(MOST_OBJECTS, max(1, limit * PAGE_BYTES // len(text)))
             for raw in items:
-                for name, _, value in self._read(raw):
-                    changed |= self.objects.get(name) != value
-                    objects[name] = value
+                for key, _, value in self._read(raw):
+                    changed |= self.objects.get(key) != value
+                    objects[key] = value
                 await steps.rest()
             more = page.metadata.more
             if not more:
@@ -103,6 +134,7 @@ class Reflector:
         self.objects, self._version = objects, page.metadata.resource_version
         self._heard = time.monotonic()
         self._notices.listed()
+        self._tell_served(served=True)
         if changed:
             self.synced.set()
             self._notices.changed()
@@ -154,16 +186,16 @@ class Reflector:
             return False
         if event.type not in {"ADDED", "MODIFIED", "DELETED"}:
             raise Garbage(f"an event of type {event.type[:20]!r}")
-        name, version, value = self.kept.read(event.object)
-        before = self.objects.get(name)
+        key, version, value = self.kept.read(event.object)
+        before = self.objects.get(key)
         if value is None or event.type == "DELETED":
-            self.objects.pop(name, None)
+            self.objects.pop(key, None)
         else:
-            self.objects[name] = value
+            self.objects[key] = value
         self._version = version
         if value is None:
             self._notices.failed(Garbage.reason)
-        return bool(before != self.objects.get(name))
+        return bool(before != self.objects.get(key))
 
     def _read(self, raw: msgspec.Raw) -> Iterator[Item]:
         """The object, unless it is not of its kind's shape: then it is unknown, and counted."""

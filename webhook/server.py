@@ -16,7 +16,8 @@ from types import FrameType
 import uvicorn
 
 from certs.reload import BadPair
-from webhook.api import Api, NoWay, find_configuration
+from webhook.access import NoWay, find_access
+from webhook.api import Api
 from webhook.cluster import BadView
 from webhook.front import Front
 from webhook.live import Live, now
@@ -165,7 +166,7 @@ class Server(uvicorn.Server):
 def _find_mirror(settings: Settings, metrics: Metrics) -> Mirror | None:
     if settings.cluster:
         return None
-    return Mirror(Api(find_configuration(settings.kubeconfig)), metrics)
+    return Mirror(Api(find_access(settings.kubeconfig, settings.service)), metrics)
 
 
 def _configure(front: Front, context: ssl.SSLContext) -> uvicorn.Config:

@@ -27,13 +27,14 @@ class Settings:
     """What `sallyport serve` needs to know. Ports: 0 takes a free one.
 
     Without files of a `cluster` the API server is asked: that of the `kubeconfig`, or where that is
-    "" the one that runs our pod.
+    "" the one that runs our pod, whose address is `service` ("" outside of a pod).
     """
 
     tls_cert: Path
     tls_key: Path
     cluster: tuple[Path, ...] = ()
     kubeconfig: str = ""
+    service: str = ""
     rulebook: Path | None = None
     host: str = "0.0.0.0"  # noqa: S104  # a webhook is called from outside its pod
     port: int = 8443
@@ -63,6 +64,7 @@ def read_settings(
         tls_key=Path(given.text("tls_key")),
         cluster=paths,
         kubeconfig=given.environment.get("KUBECONFIG", ""),
+        service=_service(given.environment),
         rulebook=Path(rulebook) if rulebook else None,
         host=given.text("host") or "0.0.0.0",  # noqa: S104  # see Settings
         port=given.port("port", 8443),
@@ -118,6 +120,14 @@ class _Given:
         if not 0 <= value < float("inf"):
             raise BadSettings(f"{_variable(name)} is {text!r}; it must be seconds, 0 or more")
         return value
+
+
+def _service(environment: Mapping[str, str]) -> str:
+    """The API server's address for pods, which the kubelet puts into each; "" outside of one."""
+    host = environment.get("KUBERNETES_SERVICE_HOST", "")
+    port = environment.get("KUBERNETES_SERVICE_PORT", "443")
+    address = f"[{host}]" if ":" in host else host
+    return f"https://{address}:{port}" if host else ""
 
 
 def _variable(name: str) -> str:

@@ -15,9 +15,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
-from rules.facts import READABLE
 from rules.model import JSON
 from tests.bench import samples
+from webhook.followed import FOLLOWED
 
 NAMESPACES = "namespaces"
 HEAD = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\n"
@@ -29,7 +29,7 @@ def stored(number: int) -> JSON:
     """A namespace as the API server stores it: about 1.2 KB, half of it bookkeeping."""
     value = samples.namespace(samples.NAMESPACE if number == 0 else f"tenant-{number:05d}")
     value["metadata"]["labels"] |= {"team": f"team-{number % 300}", "cost-centre": f"{number:06d}"}
-    labels = {f"f:{key}": {} for key in value["metadata"]["labels"]}
+    labels: JSON = {f"f:{key}": {} for key in value["metadata"]["labels"]}
     fields = {"f:metadata": {"f:labels": {".": {}, **labels}}}
     value["metadata"] |= {
         "uid": samples.UID,
@@ -55,7 +55,7 @@ class StandIn:
     """Lists by pages, and watches in which nothing happens."""
 
     def __init__(self, objects: Iterable[JSON]) -> None:
-        resources = {kind.kind: kind.resource for kind in READABLE}
+        resources = {kept.kind.kind: kept.kind.resource for kept in FOLLOWED}
         self._texts: dict[str, list[bytes]] = {name: [] for name in resources.values()}
         for value in objects:
             self._texts[resources[value["kind"]]].append(orjson.dumps(value))

@@ -5,23 +5,33 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
-from rules.facts import READABLE, Namespace
-from rules.model import NAMESPACE, RUNTIME_CLASS, Kind
-from rules.review import Cluster, Unknown
+from rules.facts import READABLE, MeshPolicy, Namespace, Term
+from rules.injection import REVISION as REVISION_LABEL
+from rules.model import (
+    AUTHORIZATION_POLICY,
+    NAMESPACE,
+    PEER_AUTHENTICATION,
+    RUNTIME_CLASS,
+    VALIDATING_WEBHOOKS,
+    Kind,
+)
+from rules.review import Cluster, Undeclared, Unknown
 from rules.site import Site
-from tests.reviews import SPACE, ask, pod, written
+from tests.reviews import REVISION, SPACE, ask, pod, written
 from tests.view import wire
 from tests.view.wire import Answer, Scripted, cut, page, refusal, space, speak, whole
 from webhook import mirror
 from webhook.api import Api
 from webhook.codec import decode
+from webhook.followed import FOLLOWED
 from webhook.judge import judge
 from webhook.metrics import Metrics
-from webhook.mirror import KEPT, Mirror
-from webhook.rulebook import load
+from webhook.mirror import Mirror
+from webhook.rulebook import catalogue, load
 
 BUILT_IN = load(None)
 
@@ -45,8 +55,18 @@ def _no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mirror, "REST_SECONDS", 0.0)
 
 
-def test_every_kind_that_a_cluster_holds_is_followed() -> None:
-    assert [kept.kind for kept in KEPT] == list(READABLE)
+def test_what_rules_read_is_followed_and_nothing_else() -> None:
+    followed = {kept.kind for kept in FOLLOWED}
+    assert {kind for rule in catalogue() for kind in rule.reads} == followed - {VALIDATING_WEBHOOKS}
+
+
+def test_what_is_not_followed_is_not_taken_for_absent() -> None:
+    unfollowed = set(READABLE) - {kept.kind for kept in FOLLOWED}
+    cluster = Cluster.holding({kept.kind: {} for kept in FOLLOWED}, live=True)
+    assert cluster.peer_authentications == {}
+    assert unfollowed == {AUTHORIZATION_POLICY}
+    with pytest.raises(Undeclared, match="AuthorizationPolicy"):
+        _ = cluster.authorization_policies
 
 
 def test_a_namespace_is_found_by_asking() -> None:
@@ -110,10 +130,11 @@ def test_few_questions_are_asked_at_a_time() -> None:
 
 def test_a_cluster_follows_from_what_was_listed_and_never_changes_itself() -> None:
     seen: list[tuple[Kind, Cluster]] = []
+    registered: list[dict[str, tuple[Term, ...]]] = []
 
     async def test(api: Api, scripted: Scripted) -> None:
         followed = Mirror(api, Metrics([]))
-        assert followed.missing == tuple(kept.kind.resource for kept in KEPT)
+        assert followed.missing == tuple(kept.kind.resource for kept in FOLLOWED)
         assert followed.cluster(Site()).namespaces == {}
 
         def tell(kind: Kind) -> None:
@@ -123,13 +144,26 @@ def test_a_cluster_follows_from_what_was_listed_and_never_changes_itself() -> No
         await followed.wait()
         await scripted.over.wait()
         assert followed.missing == ()
+        registered.append(followed.registered())
         running.cancel()
 
     kata = {"metadata": {"name": "kata"}, "handler": "kata"}
+    term = {"key": "managedby", "operator": "NotIn", "values": ["aks"]}
+    ours = {
+        "metadata": {"name": "sallyport-validate"},
+        "webhooks": [{"namespaceSelector": {"matchExpressions": [term]}, "rules": []}],
+    }
+    strict = {
+        "metadata": {"namespace": "root", "name": "strict", "creationTimestamp": "2026-01-01"},
+        "spec": {"mtls": {"mode": "STRICT"}, "unread": "x"},
+    }
     by_path = {
         "namespaces": [page(space("a")), wire.watch(wire.event("ADDED", space("b", 11)))],
         "runtimeclasses": [page(kata), wire.watch(ends=False)],
         "mutatingwebhookconfigurations": [page(), wire.watch(ends=False)],
+        "validatingwebhookconfigurations": [page(ours), wire.watch(ends=False)],
+        "peerauthentications": [page(strict), wire.watch(ends=False)],
+        "destinationrules": [refusal(404)],
     }
     speak_by_path(by_path, test)
     last = seen[-1][1]
@@ -137,6 +171,11 @@ def test_a_cluster_follows_from_what_was_listed_and_never_changes_itself() -> No
     assert last.runtime_classes == {"kata": "kata"}
     assert last.revisions == frozenset()
     assert last.assumed == ()
+    assert last.peer_authentications == {
+        "root": (MeshPolicy("root", "strict", "2026-01-01", False, {"mtls": {"mode": "STRICT"}}),)  # noqa: FBT003
+    }
+    assert last.destination_rules == {}
+    assert registered == [{"sallyport-validate": (Term("managedby", "NotIn", ("aks",)),)}]
     first = next(cluster for kind, cluster in seen if kind == NAMESPACE)
     assert set(first.namespaces) == {"a"}
     assert RUNTIME_CLASS in {kind for kind, _ in seen}
@@ -166,11 +205,21 @@ def test_in_a_live_view_nothing_is_assumed() -> None:
 
 
 def test_a_namespace_that_is_made_need_not_be_known() -> None:
-    value = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "new"}}
+    metadata = {"name": "new", "labels": {REVISION_LABEL: REVISION}}
+    value = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
     review = ask(value, NAMESPACE, name="new", namespace="new")
-    decided = judge(decode(written(review), phases=("final",)), BUILT_IN, Cluster(live=True))
+    cluster = Cluster(live=True, injectors=(REVISION,))
+    decided = judge(decode(written(review), phases=("final",)), BUILT_IN, cluster)
     assert decided.allowed
 
 
 def _one(value: object) -> Answer:
     return whole(json.dumps(value).encode())
+
+
+def test_where_nothing_is_strict_a_policy_that_leaves_it_open_is_told_so() -> None:
+    value = {"kind": "PeerAuthentication", "metadata": {"name": "a"}, "spec": {}}
+    review = decode(written(ask(value, PEER_AUTHENTICATION)), phases=("final",))
+    cluster = Cluster.holding({PEER_AUTHENTICATION: {}, NAMESPACE: {SPACE: Namespace(SPACE)}})
+    for known, expected in ((cluster, []), (replace(cluster, live=True), ["warn"])):
+        assert [f.effect for f in judge(review, BUILT_IN, known).findings] == expected

@@ -10,7 +10,9 @@ import pytest
 from tests.view import wire
 from tests.view.wire import (
     CLASSES,
+    DESTINATIONS,
     INJECTORS,
+    PEERS,
     bookmark,
     cut,
     event,
@@ -70,7 +72,7 @@ def test_other_kinds_are_kept_by_what_rules_ask_of_them() -> None:
         space("tag", **{"app": "sidecar-injector", "istio.io/tag": "prod", "istio.io/rev": "x"}),
         space("other"),
     ]
-    found = {"istio": ("asm-1", "asm-1"), "tag": ("prod", "x"), "other": ("", "")}
+    found = {"istio": ("asm-1", "asm-1", ()), "tag": ("prod", "x", ()), "other": ("", "", ())}
     assert follow(page(*hooks), kept=INJECTORS).objects == found
 
 
@@ -256,3 +258,55 @@ def test_a_long_list_lets_the_event_loop_come_round(monkeypatch: pytest.MonkeyPa
 def test_a_decoded_page_is_as_json_would_have_it() -> None:
     text = json.dumps(space("ä", **{"k/é": "😀"})).encode()
     assert wire.NAMESPACES.read(text).value.labels == {"k/é": "😀"}
+
+
+def test_a_kind_that_is_not_served_has_no_objects_and_is_looked_for_again() -> None:
+    found = page(wire.policy("a", mode="STRICT"))
+    told = follow(refusal(404), refusal(404), found, watch(), kept=PEERS)
+    assert told.served == [False, True]
+    assert (set(told.objects), told.synced, told.errors) == ({"t/a"}, True, {})
+    assert follow(refusal(404), kept=PEERS).synced
+
+
+def test_what_is_known_of_a_kind_stays_when_it_is_served_no_more() -> None:
+    told = follow(page(wire.policy("a")), watch(), refusal(404), refusal(404), kept=PEERS)
+    assert (told.served, set(told.objects)) == ([True, False], {"t/a"})
+    gone = watch(event("DELETED", wire.policy("a", 11)))
+    assert follow(page(wire.policy("a")), gone, refusal(404), kept=PEERS).objects == {}
+
+
+def test_a_kind_of_kubernetes_itself_is_always_served() -> None:
+    told = follow(refusal(404), refusal(404))
+    assert (told.synced, told.served, told.errors) == (False, [], {"absent": 2})
+
+
+def test_of_two_namespaces_each_has_its_own_object_of_a_name() -> None:
+    told = follow(
+        page(wire.policy("a"), wire.policy("a", space="u")),
+        watch(event("DELETED", wire.policy("a", 11))),
+        kept=PEERS,
+    )
+    assert set(told.objects) == {"u/a"}
+
+
+def test_of_mesh_policies_only_what_rules_read_is_kept() -> None:
+    spec = {
+        "host": "reviews",
+        "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}, "connectionPool": {"tcp": {}}},
+        "subsets": [{"name": "v1"}],
+    }
+    labels = {"sallyport.dev/managed": "true"}
+    value = wire.policy("a") | {"spec": spec}
+    value["metadata"]["labels"] = labels
+    (kept,) = follow(page(value), kept=DESTINATIONS).objects.values()
+    assert (kept.namespace, kept.name, kept.managed) == ("t", "a", True)
+    assert kept.spec == {"host": "reviews", "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}}}
+    bare = {"metadata": {"name": "b", "namespace": "t"}}
+    assert follow(page(bare), kept=DESTINATIONS).objects["t/b"].spec == {}
+
+
+@pytest.mark.parametrize("spec", [[], "x", 5])
+def test_a_policy_that_is_none_is_counted(spec: object) -> None:
+    value = wire.policy("a") | {"spec": spec}
+    told = follow(page(value), kept=PEERS)
+    assert (told.objects, told.errors) == ({}, {"garbage": 1})

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rules.model import JSON
+from rules.model import DESTINATION_RULE, JSON, PEER_AUTHENTICATION
 from tests.control_plane.binaries import Binaries
 from tests.control_plane.cluster import ControlPlane
 from tests.control_plane.process import free_ports
@@ -31,6 +31,9 @@ from tests.faults.serving import (
     wait_for,
 )
 from tests.reviews import CLASS, REVISION, SPACE, ask, pod, reasons, written, wrong_pod
+from webhook.configuration import webhooks
+from webhook.followed import FOLLOWED
+from webhook.rulebook import load
 
 pytestmark = pytest.mark.control_plane
 
@@ -44,6 +47,45 @@ apiVersion: admissionregistration.k8s.io/v1
 kind: MutatingWebhookConfiguration
 metadata: {{name: injector, labels: {{app: sidecar-injector, istio.io/rev: {REVISION}}}}}
 """
+ROOT = "aks-istio-system"
+OPEN_POLICY: JSON = {
+    "apiVersion": "security.istio.io/v1",
+    "kind": "PeerAuthentication",
+    "metadata": {"name": "own", "namespace": SPACE},
+    "spec": {"mtls": {"mode": "UNSET"}},
+}
+STRICT = f"""\
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {{name: strict, namespace: {ROOT}}}
+spec: {{mtls: {{mode: STRICT}}}}
+"""
+MANAGED = f"""\
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {{name: managed, namespace: {SPACE}, labels: {{sallyport.dev/managed: "true"}}}}
+spec: {{mtls: {{mode: STRICT}}}}
+"""
+DEFINITIONS = "---".join(
+    f"""
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{name: {kind.resource}.{kind.group}}}
+spec:
+  group: {kind.group}
+  scope: Namespaced
+  names: {{plural: {kind.resource}, kind: {kind.kind}}}
+  versions:
+    - name: {kind.version}
+      served: true
+      storage: true
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties: {{spec: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}
+"""
+    for kind in (PEER_AUTHENTICATION, DESTINATION_RULE)
+)
 RULEBOOK = """\
 version: 1
 trusted: {label: true}
@@ -168,6 +210,62 @@ def test_classes_and_revisions_are_followed(cluster: ControlPlane, server: Servi
     assert not server.metric("preflight")
 
 
+def test_kinds_of_istio_are_followed_once_they_are_installed(
+    cluster: ControlPlane, server: Serving
+) -> None:
+    kind = "PeerAuthentication"
+    assert server.metric("view_served", kind=kind) == 0
+    assert server.metric("ground", check="MESH-PeerAuthentication") == 1
+    assert server.probe("/readyz")[0] == 200
+    cluster.apply(DEFINITIONS)
+    cluster.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=30s")
+    wait_for(lambda: server.metric("view_served", kind=kind) == 1, "it is found", seconds=60)
+    tenants = ask(OPEN_POLICY, PEER_AUTHENTICATION)
+    assert server.ask(tenants).get("warnings") is not None
+    cluster.create_namespace(ROOT)
+    cluster.apply(STRICT)
+    wait_for(lambda: not server.metric("ground"), "the mesh is strict")
+    assert server.ask(tenants) == {"uid": tenants["request"]["uid"], "allowed": True}
+    cluster.kubectl("label", "-n", ROOT, kind, "strict", "sallyport.dev/managed=true")
+    cluster.kubectl("delete", "-n", ROOT, kind, "strict")
+    wait_for(lambda: server.metric("ground", check="MESH-PeerAuthentication"), "it is not")
+
+
+def test_a_managed_policy_is_not_displaced_while_the_api_server_starts_again(
+    cluster: ControlPlane, server: Serving
+) -> None:
+    review = ask(OPEN_POLICY, PEER_AUTHENTICATION)
+    cluster.apply(MANAGED)
+    wait_for(lambda: not server.ask(review)["allowed"], "it is known")
+    cluster.restart_apiserver()
+    errors = server.metric("view_errors_total", kind="PeerAuthentication", reason="absent")
+    assert errors == 0
+    assert not server.ask(review)["allowed"]
+    wait_for(lambda: server.metric("view_age_seconds", kind="PeerAuthentication") < 3, "followed")
+    assert not server.ask(review)["allowed"]
+    cluster.kubectl("delete", "-n", SPACE, "peerauthentication", "managed")
+    wait_for(lambda: server.ask(review)["allowed"], "it is gone")
+
+
+def test_a_foreign_term_in_our_configuration_is_told(
+    cluster: ControlPlane, server: Serving
+) -> None:
+    found = webhooks(load(None), url="https://127.0.0.1:1", failure_policy="Ignore")
+    cluster.apply("\n---\n".join(map(json.dumps, found)))
+    cluster.apply(MANAGED.replace(SPACE, ROOT))  # the one gap that is left
+    wait_for(lambda: not server.metric("ground"), "as we print them they have none")
+    selector = {
+        "matchExpressions": [{"key": "control-plane", "operator": "NotIn", "values": ["true"]}]
+    }
+    patch = [{"op": "add", "path": "/webhooks/0/namespaceSelector", "value": selector}]
+    name = ("validatingwebhookconfiguration", "sallyport-validate")
+    cluster.kubectl("patch", *name, "--type=json", f"--patch={json.dumps(patch)}")
+    wait_for(lambda: server.metric("ground", check="ADMISSION-SELECTOR"), "a metric says so")
+    wait_for(lambda: "control-plane NotIn true" in server.errors, "and a line of the log")
+    cluster.kubectl("delete", *name)
+    wait_for(lambda: not server.metric("ground", check="ADMISSION-SELECTOR"), "it is gone")
+
+
 def test_what_is_known_is_decided_while_the_api_server_is_away(
     cluster: ControlPlane, server: Serving
 ) -> None:
@@ -193,8 +291,8 @@ def test_a_server_that_starts_alone_is_not_ready_until_it_knows_the_cluster(
         process = start(*words, environment={"KUBECONFIG": str(cluster.kubeconfig())})
         with ended(process):
             wait_for(lambda: _readiness(probe_port)[0], "it answers")
-            expected = "not listed yet: namespaces, runtimeclasses, mutatingwebhookconfigurations\n"
-            assert _readiness(probe_port) == (503, expected)
+            resources = ", ".join(kept.kind.resource for kept in FOLLOWED)
+            assert _readiness(probe_port) == (503, f"not listed yet: {resources}\n")
             assert _ask(keys, port).status == 503
             cluster.restart_apiserver()
             wait_for(lambda: _readiness(probe_port)[0] == 200, "it knows the cluster", seconds=60)

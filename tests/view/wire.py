@@ -10,16 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from kubernetes.aio.client import Configuration
-
 from rules.model import JSON
+from webhook.access import Access
 from webhook.api import Api
+from webhook.followed import FOLLOWED
 from webhook.kept import Kept
-from webhook.mirror import KEPT
 from webhook.reflect import Notices, Reflector
 
 PATIENCE = 20.0
-NAMESPACES, CLASSES, INJECTORS = KEPT
+NAMESPACES, CLASSES, INJECTORS, _, PEERS, DESTINATIONS = FOLLOWED
 
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
@@ -28,6 +27,12 @@ def space(name: str, version: int = 1, /, **labels: JSON) -> JSON:
     """A Namespace as the API server sends it."""
     metadata = {"name": name, "resourceVersion": str(version), "uid": "u", "labels": labels}
     return {"metadata": metadata | {"managedFields": [{"manager": "x"}]}, "spec": {}}
+
+
+def policy(name: str, version: int = 1, /, *, space: str = "t", mode: str = "STRICT") -> JSON:
+    """A PeerAuthentication as the API server sends it."""
+    metadata = {"namespace": space, "name": name, "resourceVersion": str(version)}
+    return {"metadata": metadata, "spec": {"mtls": {"mode": mode}}}
 
 
 def page(*objects: JSON, version: int = 10, more: str = "") -> Answer:
@@ -91,6 +96,7 @@ class Told:
     paths: list[str] = field(default_factory=list)
     changes: list[dict[str, Any]] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
+    served: list[bool] = field(default_factory=list)
     lists: int = 0
     objects: dict[str, Any] = field(default_factory=dict)
     age: float = 0.0
@@ -152,10 +158,8 @@ def speak(
     async def run() -> Told:
         scripted = script(answers)
         server = await asyncio.start_server(scripted.accept, "127.0.0.1", 0)
-        configuration = Configuration()
         host, port = server.sockets[0].getsockname()
-        configuration.host = f"http://{host}:{port}"
-        api = Api(configuration)
+        api = Api(Access(f"http://{host}:{port}"))
         try:
             async with asyncio.timeout(PATIENCE):
                 await test(api, scripted)
@@ -181,6 +185,7 @@ def follow(*answers: Answer, kept: Kept = NAMESPACES) -> Told:
             changed=lambda: told.changes.append(dict(reflector.objects)),
             listed=count,
             failed=lambda reason: told.errors.update([reason]),
+            served=told.served.append,
         )
         reflector = Reflector(api, kept, notices)
         running = asyncio.create_task(reflector.run())

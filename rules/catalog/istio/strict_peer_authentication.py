@@ -107,7 +107,7 @@ def _judge_displacement(review: Review, cluster: Cluster) -> Iterator[Finding]:
 def _judge_inheritance(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """What is left open is inherited: worth a word where that is known not to be STRICT."""
     known, spec = cluster.peer_authentications, mapping(review.object, "spec")
-    if not known or mapping(spec, "mtls").get("mode") not in (None, "UNSET"):
+    if not (known or cluster.live) or mapping(spec, "mtls").get("mode") not in (None, "UNSET"):
         return
     above = {
         namespace: tuple(p for p in policies if not selector_of(p.spec))
