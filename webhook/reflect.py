@@ -32,7 +32,6 @@ LIST_SECONDS = 30.0
 WATCH_SECONDS = (240, 300)  # apart, so that replicas do not come all at once
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 10.0
-ABSENT_PAUSE = 30.0  # until a kind that is not served is looked for again
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +77,8 @@ class Reflector:
             except ApiError as error:
                 self._fail(error)
             pause = FIRST_PAUSE if self._lively else min(2 * pause, LONGEST_PAUSE)
-            if self._served is False:
-                pause = ABSENT_PAUSE
+            if self._served is False:  # nothing is wrong: somebody may install it one day
+                pause = LONGEST_PAUSE
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311  # only spreads load
 
     def _fail(self, error: ApiError) -> None:

@@ -11,4 +11,3 @@ from webhook import reflect
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reflect, "FIRST_PAUSE", 0.001)
     monkeypatch.setattr(reflect, "LONGEST_PAUSE", 0.001)
-    monkeypatch.setattr(reflect, "ABSENT_PAUSE", 0.001)

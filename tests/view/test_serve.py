@@ -207,7 +207,7 @@ def test_classes_and_revisions_are_followed(cluster: ControlPlane, server: Servi
     assert server.probe("/readyz")[0] == 200
     cluster.apply(WORLD)
     wait_for(lambda: server.ask(ask(pod()))["allowed"], "both are back")
-    assert not server.metric("preflight")
+    wait_for(lambda: not server.metric("preflight"), "no metric says otherwise")
 
 
 def test_kinds_of_istio_are_followed_once_they_are_installed(
@@ -221,11 +221,11 @@ def test_kinds_of_istio_are_followed_once_they_are_installed(
     cluster.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=30s")
     wait_for(lambda: server.metric("view_served", kind=kind) == 1, "it is found", seconds=60)
     tenants = ask(OPEN_POLICY, PEER_AUTHENTICATION)
-    assert server.ask(tenants).get("warnings") is not None
+    assert server.ask(tenants)["warnings"]
     cluster.create_namespace(ROOT)
     cluster.apply(STRICT)
     wait_for(lambda: not server.metric("ground"), "the mesh is strict")
-    assert server.ask(tenants) == {"uid": tenants["request"]["uid"], "allowed": True}
+    assert "warnings" not in server.ask(tenants)
     cluster.kubectl("label", "-n", ROOT, kind, "strict", "sallyport.dev/managed=true")
     cluster.kubectl("delete", "-n", ROOT, kind, "strict")
     wait_for(lambda: server.metric("ground", check="MESH-PeerAuthentication"), "it is not")
