@@ -123,8 +123,10 @@ class Reflector:
             limit = min(MOST_OBJECTS, max(1, limit * PAGE_BYTES // len(text)))
             for raw in items:
                 for key, _, value in self._read(raw):
-                    changed |= self.objects.get(key) != value
-                    objects[key] = value
+                    before = self.objects.get(key)
+                    same = before == value
+                    changed |= not same
+                    objects[key] = before if same else value  # two of each would be much memory
                 await steps.rest()
             more = page.metadata.more
             if not more:

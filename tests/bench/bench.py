@@ -96,6 +96,13 @@ class Bench:
         with self._serve(words, "stand-in", self.cores.load) as server:
             yield server
 
+    def way_to(self, api_server: Server) -> Path:
+        """A kubeconfig for the stand-in."""
+        path = self.folder / "kubeconfig"
+        text = kubeconfig(api_server.port, self.folder / "certs" / "ca.crt")
+        path.write_text(text, encoding="utf-8")
+        return path
+
     @contextmanager
     def following(self, api_server: Server) -> Iterator[Server]:
         """Ours, as `ours`, but for the cluster, which it reads from an API server."""

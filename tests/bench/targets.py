@@ -111,9 +111,12 @@ def view(found: View) -> list[Figure]:
     return [
         Figure("T6", f"p99.9, {RATE} pod reviews a second, {what}", waits[0], " ms"),
         Figure("T6", "the same while all are listed again each second", waits[1], " ms", most=10),
-        Figure("T7", f"resident, {what}", found.resident, " MiB", most=110),
+        Figure("T6", "longest step of the loop meanwhile, CPU", found.steps.longest, " ms"),
+        Figure("T6", "all steps of one such list, CPU", found.steps.total, " ms"),
+        Figure("T7", f"resident, {what}", [s.resident for s in found.starts], " MiB", most=110),
         Figure("T7", "the same after all were listed again", [found.largest], " MiB", most=110),
-        Figure("T8", f"start to ready, {what}", found.starts, " s", most=1.5),
+        Figure("T8", f"start to ready, {what}", [s.ready for s in found.starts], " s", most=1.5),
+        Figure("T8", "CPU of that start", [s.cpu for s in found.starts], " s"),
     ]
 
 

@@ -19,25 +19,32 @@ from tests.bench.bench import Bench
 from tests.bench.direct import RATE
 from tests.bench.load import Report
 from tests.bench.servers import Server
+from tests.bench.steps import Steps
 
 NAMESPACES = 5000
-STARTS = 5
+STARTS = 3
 RELIST_SECONDS = 1.0
 SETTLE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """Seconds until it was ready, the CPU seconds in them, and the resident MiB then."""
+
+    ready: float
+    cpu: float
+    resident: float
+
+
+@dataclass(frozen=True, slots=True)
 class View:
-    """Seconds to ready and resident MiB of each start; reports at rest, and while listing again.
+    """The starts; reports at rest, and while listing again; the resident MiB after all that."""
 
-    `largest`: the resident MiB after all that.
-    """
-
-    starts: list[float]
-    resident: list[float]
+    starts: list[Start]
     resting: list[Report]
     listing: list[Report]
     largest: float
+    steps: Steps
 
 
 def measure(bench: Bench) -> View:
@@ -59,17 +66,15 @@ def measure(bench: Bench) -> View:
                 take = partial(_run_listing, bench, ours, api_server)
                 listing.append(bench.guard.measure("following, listed again", take))
             largest = machine.resident_mib(ours.pid)
-    return View(
-        [ready for ready, _ in starts], [mib for _, mib in starts], resting, listing, largest
-    )
+        found = steps.measure(str(bench.way_to(api_server)))
+    return View(starts, resting, listing, largest, found)
 
 
-def _start(bench: Bench, api_server: Server) -> tuple[float, float]:
-    """The seconds until it was ready, and its resident MiB then."""
+def _start(bench: Bench, api_server: Server) -> Start:
     with bench.following(api_server) as ours:
-        ready = time.monotonic() - ours.started
+        ready, cpu = time.monotonic() - ours.started, ours.cpu()
         time.sleep(SETTLE)
-        return ready, machine.resident_mib(ours.pid)
+        return Start(ready, cpu, machine.resident_mib(ours.pid))
 
 
 def _run(bench: Bench, ours: Server) -> Report:
