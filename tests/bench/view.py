@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from threading import Event, Thread
 
-from tests.bench import machine
+from tests.bench import machine, steps
 from tests.bench.bench import Bench
 from tests.bench.direct import RATE
 from tests.bench.load import Report
