@@ -43,7 +43,7 @@ class Access:
         """Who asks. A token file is read each time: the kubelet renews it. Raises OSError."""
         token = self.token
         if self.token_file is not None:
-            token = self.token_file.read_text(encoding="ascii").strip()
+            token = self.token_file.read_text(encoding="utf-8").strip()
         return {"Authorization": f"Bearer {token}"} if token else {}
 
 
@@ -79,7 +79,9 @@ def _of_kubeconfig(path: Path) -> Access:
                 "give it a token or a certificate"
             )
     url = str(cluster.get("server", "")).rstrip("/")
-    if not url.startswith("https:"):
+    if not url:
+        raise ValueError("its cluster names no server")
+    if not url.startswith("https:"):  # as of `kubectl proxy`, which asks for no token
         return Access(url)
     with _file(path, cluster, "certificate-authority") as authority:
         trust = _trusting(cafile=authority)

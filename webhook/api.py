@@ -131,7 +131,8 @@ class Api:
             if response.status != _OK:
                 raise await _refusal(path, response)
             yield response.content
-        except (http.ClientError, OSError) as error:  # a timeout is an OSError too
+        except (http.ClientError, OSError, ValueError) as error:
+            # A timeout is an OSError too, and a token that no header can hold a ValueError.
             raise Unreachable(f"{path}: {type(error).__name__} {error}") from error
         finally:
             if response is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 
 from rules.model import JSON
 from tests.faults.serving import issue
-from webhook.access import NoWay, find_access
+from webhook.access import Access, NoWay, find_access
+from webhook.api import Api, Unreachable
 
 SERVICE = "https://10.0.0.1:443"
 
@@ -74,6 +76,7 @@ def test_a_kubeconfig_names_files_beside_it_or_holds_them(keys: Path, tmp_path: 
         ({}, {"certificate-authority-data": "!"}, "config"),
         ({}, {"certificate-authority-data": "YQ=="}, "config"),
         ({"client-certificate": "absent"}, {}, "config"),
+        ({}, {"server": ""}, "names no server"),
     ],
 )
 def test_what_is_missing_is_named(tmp_path: Path, user: JSON, cluster: JSON, words: str) -> None:
@@ -90,6 +93,20 @@ def test_what_is_no_kubeconfig_is_told(tmp_path: Path, text: str, words: str) ->
     path.write_text(text)
     with pytest.raises(NoWay, match=words):
         find_access(str(path), "")
+
+
+@pytest.mark.parametrize("token", [b"one\ntwo", b"\xff", None])
+def test_a_token_that_cannot_be_sent_ends_nothing(tmp_path: Path, token: bytes | None) -> None:
+    if token is not None:
+        (tmp_path / "token").write_bytes(token)
+
+    async def ask() -> None:
+        api = Api(Access("http://127.0.0.1:1", token_file=tmp_path / "token"))
+        with pytest.raises(Unreachable):
+            await api.get("/version", {}, seconds=5, most=100)
+        await api.close()
+
+    asyncio.run(ask())
 
 
 def test_nothing_at_all_is_told(tmp_path: Path) -> None:
