@@ -29,7 +29,7 @@ from rules.model import (
 )
 from rules.patch import Inapplicable, apply, compose, is_open, lookup, prefix
 from rules.pods import TEMPLATES, lift
-from rules.review import NOTHING, Cluster, Lazy, Review
+from rules.review import NOTHING, Cluster, Content, Review
 from rules.rulebook import Chosen, Rulebook
 from rules.words import printable
 
@@ -76,7 +76,10 @@ class Case(NamedTuple):
 
 
 def select(rulebook: Rulebook, review: Review, cluster: Cluster) -> Chosen:
-    """The rules that have something to say of such a review, as they stand in its namespace."""
+    """The rules that have something to say of such a review, as they stand in its namespace.
+
+    Raises Unknown where a live view does not have that namespace.
+    """
     key = review.key
     if key not in rulebook.index or _keeps_house(review) or _shows_nothing(review):
         return NOBODY
@@ -87,7 +90,7 @@ def select(rulebook: Rulebook, review: Review, cluster: Cluster) -> Chosen:
     known = review.requester is not None
     if not namespace or review.kind == NAMESPACE.kind:  # a Namespace is not in itself
         return rulebook.choose(key, {}, trusted=False, known=known)
-    labels = cluster.namespace(namespace).labels
+    labels = cluster.surroundings(namespace).labels
     return rulebook.choose(key, labels, trusted=cluster.trusts(namespace), known=known)
 
 
@@ -108,7 +111,7 @@ def open_case(review: Review) -> Case:
         kind=POD.kind,
         written="",
         phases=("raw", "final"),
-        new=Lazy.of(pod),
+        new=Content.of(pod),
         former=NOTHING,
     )
     return Case(lifted, root, mendable=True)

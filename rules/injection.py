@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from rules.facts import Namespace
 from rules.pods import Pod
-from rules.review import Namespace
 
 INJECT = "sidecar.istio.io/inject"
 REVISION = "istio.io/rev"

@@ -5,8 +5,8 @@ Source: istio/istio pkg/kube/inject; istio/api annotation and label; sandbox-and
 
 from __future__ import annotations
 
+from rules.facts import Namespace
 from rules.injection import INJECT, MESH_LABEL, REVISION
-from rules.review import Namespace
 
 INJECTED = frozenset({"istio-proxy", "istio-init", "istio-validation", "enable-core-dump"})
 """The names of the containers that Istio injects."""

@@ -71,6 +71,12 @@ MUTATING_WEBHOOKS = Kind(
     "mutatingwebhookconfigurations",
     namespaced=False,
 )
+VALIDATING_WEBHOOKS = Kind(
+    "admissionregistration.k8s.io",
+    "ValidatingWebhookConfiguration",
+    "validatingwebhookconfigurations",
+    namespaced=False,
+)
 
 PEER_AUTHENTICATION = Kind("security.istio.io", "PeerAuthentication", "peerauthentications")
 AUTHORIZATION_POLICY = Kind("security.istio.io", "AuthorizationPolicy", "authorizationpolicies")

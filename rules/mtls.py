@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
+from rules.facts import MeshPolicies, MeshPolicy
 from rules.model import JSON
 from rules.pods import mapping
-from rules.review import MeshPolicies, MeshPolicy
 
 Level = Literal["mesh", "namespace", "workload", "none"]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import NamedTuple
+from functools import cached_property, partial
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
+from rules.facts import MESH_POLICIES, Facts, MeshPolicies, Namespace, by_namespace, facts_of
 from rules.model import (
     AUTHORIZATION_POLICY,
     DESTINATION_RULE,
@@ -20,19 +21,9 @@ from rules.model import (
     OperationName,
     Phase,
 )
-from rules.pods import Pod, annotations_of, labels_of, mapping
+from rules.pods import Pod, annotations_of, mapping
 from rules.site import TRUST_LABEL, Site
 from rules.words import printable
-
-READABLE = (
-    NAMESPACE,
-    RUNTIME_CLASS,
-    MUTATING_WEBHOOKS,
-    PEER_AUTHENTICATION,
-    DESTINATION_RULE,
-    AUTHORIZATION_POLICY,
-)
-"""The kinds that a Cluster holds."""
 
 MIRROR = "kubernetes.io/config.mirror"
 """The annotation of mirror pods, by which a kubelet shows the static pods of its node."""
@@ -47,34 +38,43 @@ STOCK_CLASSES: Mapping[str, str] = {
 }
 """RuntimeClasses of AKS and their handlers (sandbox-and-mesh 3.0), assumed where none is given."""
 
-MANAGED_LABEL = "sallyport.dev/managed"
-"""Marks the platform's own objects of Istio, where its value is `true`."""
-
 STOCK_REVISION = "prod-stable"
 """The revision tag assumed where nothing at all is known of the mesh."""
 
+_Value = TypeVar("_Value")
 
-class Lazy:
-    """An object, decoded when it is first asked for, once; and read as a pod once."""
 
-    __slots__ = ("_make", "_pod", "_value")
+class Lazy(Generic[_Value]):
+    """A value made when it is first asked for, once."""
 
-    def __init__(self, make: Callable[[], JSON] | None, value: JSON = None) -> None:
+    __slots__ = ("_make", "_value")
+
+    def __init__(self, make: Callable[[], _Value] | None, value: Any = None) -> None:
         self._make = make
-        self._value = value
-        self._pod: Pod | None = None
+        self._value: _Value = value
 
     @classmethod
-    def of(cls, value: JSON) -> Lazy:
-        """An object that is there already."""
+    def of(cls, value: _Value) -> Self:
+        """A value that is there already."""
         return cls(None, value)
 
-    def get(self) -> JSON:
-        """The object; what decoding it raises is raised each time."""
-        if self._make is not None:
-            self._value = self._make()
+    def get(self) -> _Value:
+        """The value; what making it raises is raised each time."""
+        make = self._make
+        if make is not None:  # two threads may both make it, and neither finds half of it
+            self._value = make()
             self._make = None
         return self._value
+
+
+class Content(Lazy[JSON]):
+    """An object, decoded when it is first asked for, and read as a pod once."""
+
+    __slots__ = ("_pod",)
+
+    def __init__(self, make: Callable[[], JSON] | None, value: JSON = None) -> None:
+        super().__init__(make, value)
+        self._pod: Pod | None = None
 
     @property
     def pod(self) -> Pod:
@@ -84,7 +84,7 @@ class Lazy:
         return self._pod
 
 
-NOTHING: Lazy = Lazy.of(None)
+NOTHING: Content = Content.of(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +103,8 @@ class Review(NamedTuple):  # made for each request: in a fifth of the time of a 
     the API server converted that. `phases` says which rules may speak: raw for the author's text
     before others change it, final for what will be stored; the first of them is what the object
     is. `requester` is None where nobody is known (audit, scan). Objects are decoded when first
-    asked for; see `rules.review.Lazy`. `fits` says that the new object is known to have the shape
-    that `rules.shapes` names.
+    asked for; see `rules.review.Content`. `fits` says that the new object is known to have the
+    shape that `rules.shapes` names.
     """
 
     operation: OperationName
@@ -119,8 +119,8 @@ class Review(NamedTuple):  # made for each request: in a fifth of the time of a 
     requester: Requester | None = None
     dry_run: bool = False
     phases: tuple[Phase, ...] = ("final",)
-    new: Lazy = NOTHING
-    former: Lazy = NOTHING
+    new: Content = NOTHING
+    former: Content = NOTHING
     fits: bool = False
 
     @property
@@ -168,50 +168,19 @@ class Review(NamedTuple):  # made for each request: in a fifth of the time of a 
 
     def showing(self, value: JSON) -> Review:
         """The same question about another object."""
-        return self._replace(new=Lazy.of(value), fits=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Namespace:
-    """What rules know of a namespace."""
-
-    name: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class MeshPolicy:
-    """A stored object of Istio, as far as rules compare others with it.
-
-    `created` is its creation timestamp as text, "" where it was never stored; `managed` says that
-    it belongs to the platform.
-    """
-
-    namespace: str
-    name: str
-    created: str
-    managed: bool
-    spec: Mapping[str, JSON]
-
-    @classmethod
-    def of(cls, value: JSON) -> MeshPolicy:
-        """What rules know of this object; one that names no namespace is in `default`."""
-        metadata = mapping(value, "metadata")
-        return cls(
-            str(metadata.get("namespace") or "default"),
-            str(metadata.get("name") or ""),
-            str(metadata.get("creationTimestamp") or ""),
-            labels_of(value).get(MANAGED_LABEL) == "true",
-            mapping(value, "spec"),
-        )
-
-
-MeshPolicies = Mapping[str, tuple[MeshPolicy, ...]]
-"""Objects of one kind by namespace, the oldest first."""
+        return self._replace(new=Content.of(value), fits=False)
 
 
 class Undeclared(LookupError):
     """A rule asked the Cluster for a kind that it does not declare in `reads`."""
+
+
+class Unknown(LookupError):
+    """A namespace that is judged in is not in a view that should have it: ask, do not assume."""
+
+    def __init__(self, namespace: str) -> None:
+        super().__init__(f"namespace {namespace} is not known")
+        self.namespace = namespace
 
 
 @dataclass(frozen=True)  # without slots: what follows from the facts is cached beside them
@@ -221,8 +190,9 @@ class Cluster:
     A kind of which no object is known counts as not given, and a stock assumption stands in; one
     object of a kind, and the view is complete for that kind. `injectors` are the revisions of the
     sidecar injectors, tags where they have one, None where no webhook configuration is known;
-    `control_planes` are their revisions without tags. `reads` None may ask for
-    everything; rules get a view limited to what they declare.
+    `control_planes` are their revisions without tags. In a `live` view nothing is assumed: what is
+    not there does not exist, or is not known yet. `reads` None may ask for everything; rules get a
+    view limited to what they declare.
     """
 
     site: Site = field(default_factory=Site)
@@ -230,8 +200,9 @@ class Cluster:
     classes: Mapping[str, str] = field(default_factory=dict)
     injectors: tuple[str, ...] | None = None
     control_planes: frozenset[str] = frozenset()
-    mesh_policies: Mapping[Kind, MeshPolicies] = field(default_factory=dict)
+    mesh_policies: Mapping[Kind, Lazy[MeshPolicies]] = field(default_factory=dict)
     reads: frozenset[Kind] | None = None
+    live: bool = False
     _limited: dict[frozenset[Kind], Cluster] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
@@ -239,30 +210,24 @@ class Cluster:
     @classmethod
     def of(cls, objects: Iterable[JSON], site: Site | None = None) -> Cluster:
         """The view of these objects; of two with one name the later counts."""
-        namespaces: dict[str, Namespace] = {}
-        classes: dict[str, str] = {}
-        configurations: dict[str, _Injector] = {}
-        policies: dict[Kind, dict[tuple[str, str], MeshPolicy]] = {}
-        for value in objects:
-            name = str(mapping(value, "metadata").get("name", ""))
-            match kind := mapping(value).get("kind"):
-                case "Namespace":
-                    namespaces[name] = Namespace(name, labels_of(value))
-                case "RuntimeClass":
-                    classes[name] = str(value.get("handler"))
-                case "MutatingWebhookConfiguration":
-                    configurations[name] = _Injector.of(value)
-                case "PeerAuthentication" | "DestinationRule" | "AuthorizationPolicy":
-                    policy = MeshPolicy.of(value)
-                    policies.setdefault(_MESH_POLICIES[kind], {})[policy.namespace, name] = policy
-        found = [*configurations.values()]
+        return cls.holding(facts_of(objects), site)
+
+    @classmethod
+    def holding(cls, facts: Facts, site: Site | None = None, *, live: bool = False) -> Cluster:
+        """The view of these facts, which nobody may change any more."""
+        found = list(facts.get(MUTATING_WEBHOOKS, {}).values())
         return cls(
             site or Site(),
-            namespaces,
-            classes,
-            tuple(one.known for one in found if one.known) if found else None,
+            facts.get(NAMESPACE, {}),
+            facts.get(RUNTIME_CLASS, {}),
+            tuple(one.known for one in found if one.known) if found or live else None,
             frozenset(one.revision for one in found if one.revision),
-            {kind: _by_namespace(named.values()) for kind, named in policies.items()},
+            {
+                kind: Lazy(partial(by_namespace, facts[kind].values()))
+                for kind in MESH_POLICIES
+                if kind in facts
+            },
+            live=live,
         )
 
     def limited_to(self, reads: frozenset[Kind]) -> Cluster:
@@ -276,6 +241,16 @@ class Cluster:
         """The namespace; one that is not in the view has no labels."""
         self._declared(NAMESPACE)
         return self.namespaces.get(name) or Namespace(name)
+
+    def surroundings(self, name: str) -> Namespace:
+        """The namespace that is judged in. Raises Unknown where a live view has not got it."""
+        if self.live and name not in self.namespaces:
+            raise Unknown(name)
+        return self.namespace(name)
+
+    def beside(self, found: Namespace) -> Cluster:
+        """The same view with one more namespace in it."""
+        return replace(self, namespaces={**self.namespaces, found.name: found})
 
     def trusts(self, namespace: str) -> bool:
         """Whether a namespace belongs to the platform. Unknown ones never do by label."""
@@ -296,7 +271,7 @@ class Cluster:
     def runtime_classes(self) -> Mapping[str, str]:
         """Handlers by the name of the RuntimeClass; the stock ones where none is given."""
         self._declared(RUNTIME_CLASS)
-        return self.classes or STOCK_CLASSES
+        return self.classes if self.live else self.classes or STOCK_CLASSES
 
     @cached_property
     def revisions(self) -> frozenset[str]:
@@ -343,7 +318,10 @@ class Cluster:
 
     def _mesh_policies(self, kind: Kind) -> MeshPolicies:
         self._declared(kind)
-        return self.mesh_policies.get(kind, {})
+        known = self.mesh_policies.get(kind)
+        if known is None and self.live:
+            raise Undeclared(f"{kind.kind} is read, and the live view does not follow it")
+        return known.get() if known is not None else {}
 
     def is_platform(self, requester: Requester | None) -> bool:
         """Whether a platform principal asks: an exact user or group of the rulebook."""
@@ -354,7 +332,9 @@ class Cluster:
 
     @cached_property
     def assumed(self) -> tuple[str, ...]:
-        """What stands in for facts that were not given, a sentence each."""
+        """What stands in for facts that were not given, a sentence each; in a live view nothing."""
+        if self.live:
+            return ()
         said = []
         if not self.namespaces:
             said.append("no Namespace is given: namespaces have no labels, trust is by name alone")
@@ -369,31 +349,3 @@ class Cluster:
     def _declared(self, kind: Kind) -> None:
         if self.reads is not None and kind not in self.reads:
             raise Undeclared(f"{kind.kind} is read but not declared in reads")
-
-
-_MESH_POLICIES = {
-    kind.kind: kind for kind in (PEER_AUTHENTICATION, DESTINATION_RULE, AUTHORIZATION_POLICY)
-}
-
-
-def _by_namespace(policies: Iterable[MeshPolicy]) -> MeshPolicies:
-    """The policies by namespace in the order of Istio: the oldest first, ties by name."""
-    found: dict[str, tuple[MeshPolicy, ...]] = {}
-    for policy in sorted(policies, key=lambda one: (not one.created, one.created, one.name)):
-        found[policy.namespace] = (*found.get(policy.namespace, ()), policy)
-    return found
-
-
-class _Injector(NamedTuple):
-    """The revision that a webhook configuration injects, and the name it is known by."""
-
-    known: str = ""
-    revision: str = ""
-
-    @classmethod
-    def of(cls, configuration: JSON) -> _Injector:
-        own = labels_of(configuration)
-        if own.get("app") != "sidecar-injector":
-            return cls()
-        revision = own.get("istio.io/rev", "")
-        return cls(own.get("istio.io/tag") or revision, revision)

@@ -82,6 +82,7 @@ class Standing:
     rulebook: Rulebook
     cluster: Cluster = field(default_factory=Cluster)
     draining: bool = False
+    seeing: bool = True
     mutate: bool = True
 
     def phases(self, own: tuple[Phase, ...]) -> tuple[Phase, ...]:

@@ -340,10 +340,12 @@ def test_a_server_without_what_it_needs_does_not_start(
     assert main(["serve"]) == 2
     shown = capsys.readouterr().err
     assert "--tls-cert" in shown
-    assert "--cluster" in shown
     assert "certs issue" in shown
-    assert main(["serve", "--tls-cert", "a", "--tls-key", "b"]) == 2
-    assert "--tls-cert" not in capsys.readouterr().err
+
+
+def test_without_files_the_cluster_is_read_from_its_api_server() -> None:
+    settings = read_settings({"tls_cert": "x", "tls_key": "y"}, {"KUBECONFIG": "k"})
+    assert (settings.cluster, settings.kubeconfig) == ((), "k")
 
 
 def test_the_settings_are_handed_to_the_server(

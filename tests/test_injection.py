@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from rules.facts import Namespace
 from rules.injection import INJECT, INJECTION, REVISION, Injection
-from rules.review import Namespace
 from tests.corpora import corpus
 
 KNOWN = {

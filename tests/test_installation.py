@@ -16,6 +16,8 @@ from rules.model import JSON
 from tests.control_plane.cluster import ControlPlane
 from tests.test_manifests import BASE, BUILT_IN, ENFORCE, pods
 from webhook.configuration import MUTATE, VALIDATE, everything
+from webhook.followed import FOLLOWED
+from webhook.kept import Kept
 
 pytestmark = pytest.mark.control_plane
 
@@ -65,7 +67,10 @@ def test_another_image_is_accepted_where_the_job_is_gone(installed: ControlPlane
     [
         ("get", "secrets", "-n", HOME),
         ("list", "pods", "-A"),
-        ("get", "namespaces"),
+        ("patch", "namespaces/default"),
+        ("delete", "runtimeclasses/kata"),
+        ("create", "mutatingwebhookconfigurations"),
+        ("list", "configmaps", "-n", HOME),
         ("create", "pods", "-n", HOME),
         ("patch", f"validatingwebhookconfigurations/{VALIDATE.configuration}"),
         ("create", "serviceaccounts/sallyport", "--subresource=token", "-n", HOME),
@@ -74,6 +79,19 @@ def test_another_image_is_accepted_where_the_job_is_gone(installed: ControlPlane
 )
 def test_the_server_may_not(installed: ControlPlane, question: tuple[str, ...]) -> None:
     assert not _may(installed, SERVER, *question)
+
+
+@pytest.mark.parametrize("verb", ["get", "list", "watch"])
+@pytest.mark.parametrize("kept", FOLLOWED, ids=lambda kept: kept.kind.resource)
+def test_the_server_may_follow_the_cluster(installed: ControlPlane, verb: str, kept: Kept) -> None:
+    asked = {"verb": verb, "group": kept.kind.group, "resource": kept.kind.resource}
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {"user": SERVER, "resourceAttributes": asked},
+    }  # `kubectl auth can-i` knows installed kinds alone
+    said = installed.kubectl("create", "-f", "-", "-o", "json", stdin=json.dumps(review)).stdout
+    assert json.loads(said)["status"]["allowed"]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from tests.control_plane.binaries import Binaries
 from webhook.arguments import parser
 from webhook.cli import main
 from webhook.configuration import MUTATE, VALIDATE, everything, webhooks
-from webhook.rulebook import load, read
+from webhook.followed import FOLLOWED
+from webhook.rulebook import catalogue, load, read
 from webhook.rulebook_text import render
 from webhook.settings import read_settings
 from webhook.text import Text
@@ -86,7 +87,6 @@ def test_the_second_step_enforces_and_changes_nothing_else(
         assert the(expected["kind"], second)["webhooks"] == expected["webhooks"]
     before, after = (next(pods(objects))["spec"] for objects in (first, second))
     before["containers"][0]["args"].remove("--audit")
-    assert next(v for v in before["volumes"] if v["name"] == "view")["configMap"].pop("optional")
     assert before == after
     for bound in [o for o in second if o["kind"] == BINDING]:
         assert bound["spec"]["validationActions"] == ["Deny", "Audit"]
@@ -159,6 +159,28 @@ def test_pods_are_made_to_the_strictest_profile() -> None:
         assert not spec["enableServiceLinks"]
 
 
+def test_the_server_may_follow_what_rules_read_and_nothing_else() -> None:
+    objects = everything(BUILT_IN)
+    granted = {
+        (group, resource): set(rule["verbs"])
+        for rule in the("ClusterRole", objects, "sallyport")["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    followed = {(kept.kind.group, kept.kind.resource) for kept in FOLLOWED}
+    assert granted == {one: {"get", "list", "watch"} for one in followed}
+    read = {kind for rule in catalogue() for kind in rule.reads}
+    assert read <= {kept.kind for kept in FOLLOWED}
+    assert next(pods(objects))["spec"]["automountServiceAccountToken"]
+    (binding,) = [
+        o
+        for o in objects
+        if o["kind"] in {"RoleBinding", "ClusterRoleBinding"}
+        and {s["name"] for s in o["subjects"]} == {"sallyport"}
+    ]
+    assert binding["roleRef"]["name"] == "sallyport"
+
+
 def test_the_job_and_the_cron_job_run_the_same_pod() -> None:
     _, once, weekly = pods(everything(BUILT_IN))
     assert once == weekly
@@ -179,5 +201,6 @@ def test_names_agree_with_the_code_that_uses_them() -> None:
         assert secret["metadata"]["labels"][cluster.MANAGED_BY] == cluster.OWNER
         assert "data" not in secret, "an apply would reset it"
     assert set(the("Role", objects)["rules"][0]["resourceNames"]) == secrets
-    granted = {n for rule in the("ClusterRole", objects)["rules"] for n in rule["resourceNames"]}
+    keeper = the("ClusterRole", objects, "sallyport-certs")
+    granted = {n for rule in keeper["rules"] for n in rule["resourceNames"]}
     assert granted == {MUTATE.configuration, VALIDATE.configuration}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rules import engine
 from rules.model import JSON, Decision, Effect, Finding, Fix, Operation
-from rules.review import Lazy, Review
+from rules.review import Content, Review
 from rules.site import Messages
 from tests.made_up import say
 from tests.reviews import UID, pod
@@ -28,7 +28,7 @@ REVIEW = Review(
     uid=UID,
     namespace="shop",
     name="web",
-    new=Lazy.of(pod()),
+    new=Content.of(pod()),
 )
 QUALIFIED = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
@@ -217,5 +217,5 @@ def test_what_was_stored_before_says_so() -> None:
 def test_row_16_the_object_is_named_as_its_author_knows_it(
     name: str, metadata: JSON, shown: str
 ) -> None:
-    review = REVIEW._replace(name=name, new=Lazy.of({"metadata": metadata}))
+    review = REVIEW._replace(name=name, new=Content.of({"metadata": metadata}))
     assert f"\n  in    {shown}\n" in explain(review, decision(finding()))

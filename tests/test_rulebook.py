@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.model import JSON, POD, ActiveRule, Examples, Finding, Rule
-from rules.review import Cluster, Lazy, Review
+from rules.review import Cluster, Content, Review
 from rules.rulebook import Configured, Rulebook
 from rules.site import TRUSTED_NAMES, Acns, Cidrs, Mesh, Messages, Network, Platform, Site
 from webhook.judge import judge
@@ -208,7 +208,7 @@ rules:
                  table: {a: b}}
 """
     review = Review(
-        operation="CREATE", group="", resource="pods", kind="Pod", new=Lazy.of({"kind": "Pod"})
+        operation="CREATE", group="", resource="pods", kind="Pod", new=Content.of({"kind": "Pod"})
     )
     found = judge(review, _read(text, Options(mutate=False)), Cluster()).findings
     assert [f.found for f in found] == [

@@ -10,7 +10,7 @@ import pytest
 from rules.model import JSON, POD, Phase
 from rules.patch import lookup
 from rules.pods import Pod
-from rules.review import Cluster, Lazy, Review
+from rules.review import Cluster, Content, Review
 from rules.sidecar import Sidecar
 from rules.site import Site
 from tests.examples import RULES, rulebook
@@ -76,7 +76,7 @@ def _pod(*, native: bool) -> JSON:
 def _said(pod: JSON, *names: str, phases: tuple[Phase, ...] = ("final",), **parameters: Any) -> Any:
     """(check, place) of all that the rules of these names say of the creation of the pod."""
     review = Review(
-        "CREATE", "", POD.resource, POD.kind, namespace="shop", phases=phases, new=Lazy.of(pod)
+        "CREATE", "", POD.resource, POD.kind, namespace="shop", phases=phases, new=Content.of(pod)
     )
     rules = [rule for rule in RULES if rule.name in names]
     findings = judge(

@@ -18,8 +18,8 @@ from tests.examples import RULES, read
 from tests.reviews import ask, ask_update, bare_pod, written
 from webhook import rulebook as book
 from webhook.codec import decode, encode
+from webhook.ground import refused
 from webhook.judge import judge
-from webhook.live import preflight
 from webhook.text import Text
 
 BUILT_IN = book.load(None)
@@ -185,6 +185,6 @@ def test_what_mends_namespaces_is_not_asked_about_a_silent_pod() -> None:
     menders = {c.default.rule.name for c in BUILT_IN.rules if c.default.rule.mend != "off"}
     assert "namespace-meshed" in menders
     cluster = Cluster.of([{"kind": "MutatingWebhookConfiguration", "metadata": {"name": "other"}}])
-    assert {name for name, _ in preflight(BUILT_IN.rules, cluster)} <= {
+    assert {name for name, _ in refused(BUILT_IN.rules, cluster)} <= {
         rule.name for rule in RULES if set(PODS) & set(rule.kinds)
     }

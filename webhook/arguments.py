@@ -21,9 +21,11 @@ Answer the API server: /mutate and /validate over HTTPS, probes and metrics on a
 
 What it needs:
   a certificate and its key    sallyport certs issue --out certs --san 127.0.0.1
-  the cluster, as files        kubectl get ns,runtimeclass,mutatingwebhookconfiguration -o yaml
-Both are read again when they change. The first line on stdout says {"ready": true} and the ports;
-the decision log follows, a JSON line per decision. Everything else goes to stderr."""
+  the cluster                  $KUBECONFIG, or in a pod its service account; or, with --cluster,
+                               kubectl get ns,runtimeclass,mutatingwebhookconfiguration -o yaml
+Files are read again when they change, an API server is followed. The first line on stdout, once
+the cluster is known, says {"ready": true} and the ports; the decision log follows, a JSON line per
+decision. Everything else goes to stderr."""
 
 _SERVE_END = """\
 example:
@@ -104,7 +106,10 @@ def _serve(command: argparse.ArgumentParser) -> None:
     command.add_argument("--tls-key", metavar="F", help="PEM, unencrypted; needed")
     command.add_argument("--rulebook", metavar="F", help="your rulebook (the built-in one)")
     command.add_argument(
-        "--cluster", metavar="PATH", action="append", help="what exists: file or folder, repeatable"
+        "--cluster",
+        metavar="PATH",
+        action="append",
+        help="what exists, as files: file or folder, repeatable (the API server tells)",
     )
     command.add_argument("--audit", action="store_true", help="deny nothing, only count and log")
     _no_mutate(command)

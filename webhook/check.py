@@ -10,7 +10,7 @@ from pathlib import Path as FilePath
 from rules.model import JSON, NAMESPACE, Path, Phase
 from rules.patch import apply
 from rules.pods import mapping
-from rules.review import Cluster, Lazy, Requester, Review
+from rules.review import Cluster, Content, Requester, Review
 from rules.rulebook import Rulebook
 from webhook import cluster as view
 from webhook import rulebook as book
@@ -114,8 +114,8 @@ class Case:
             name=name,
             requester=self.question.requester,
             phases=self.question.phases,
-            new=Lazy.of(_bare(value)),
-            former=Lazy.of(_bare(former)),
+            new=Content.of(_bare(value)),
+            former=Content.of(_bare(former)),
         )
 
     def _judge_review(self, document: Document, cluster: Cluster) -> Judged | Mistake:

@@ -19,7 +19,7 @@ from msgspec import Meta, Raw, Struct
 
 from rules.model import JSON, NETWORK_POLICY, PODS, Decision, Kind, OperationName, Phase
 from rules.patch import encode as encode_patch
-from rules.review import Lazy, Requester, Review
+from rules.review import Content, Requester, Review
 from rules.shapes import SHAPES, Shape
 from webhook.message import annotate, causes, explain, warn
 
@@ -168,8 +168,8 @@ def _review_in(body: bytes, phases: tuple[Phase, ...]) -> Review:
     review = _decode(body)
     _check_head(review)
     request = review.request
-    new = Lazy(partial(_object, request.object, request.uid))
-    return _review(request, phases, new, Lazy(partial(_object, request.oldObject, request.uid)))
+    new = Content(partial(_object, request.object, request.uid))
+    return _review(request, phases, new, Content(partial(_object, request.oldObject, request.uid)))
 
 
 def _review_in_shape(
@@ -191,9 +191,9 @@ def _review_in_shape(
     request = review.request
     if (request.resource.group, request.resource.resource) != form.resource or request.subResource:
         return None
-    former = Lazy(partial(_object, request.oldObject, request.uid, form.object))
+    former = Content(partial(_object, request.oldObject, request.uid, form.object))
     fits = request.operation != "DELETE" and request.object is not None
-    return _review(request, phases, Lazy.of(request.object), former, fits=fits)
+    return _review(request, phases, Content.of(request.object), former, fits=fits)
 
 
 def encode(review: Review, decision: Decision, *, messages: Any = None) -> bytes:
@@ -237,8 +237,8 @@ def _check_head(review: _Head) -> None:
 def _review(
     request: _Envelope,
     phases: tuple[Phase, ...],
-    new: Lazy,
-    former: Lazy,
+    new: Content,
+    former: Content,
     *,
     fits: bool = False,
 ) -> Review:

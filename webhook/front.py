@@ -14,8 +14,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rules.engine import DeadlinePassed
+from rules.facts import Namespace
 from rules.model import Decision, Phase
-from rules.review import NOTHING, Review
+from rules.review import NOTHING, Cluster, Review, Unknown
 from webhook.codec import BadReview, TooDeep, decode, encode
 from webhook.judge import judge, refuse_unread
 from webhook.metrics import Entry
@@ -73,7 +74,8 @@ class Front:
     """Answers the doors; hands every other path to `rest`.
 
     `check` and `answer` are all there is to it, and need no event loop: `webhook.protocol` calls
-    them before any task exists. As an ASGI application it does the same for what must wait.
+    them before any task exists. As an ASGI application it does the same for what must wait, as for
+    a namespace that is not known.
     """
 
     def __init__(self, live: Live, recorder: Recorder, rest: Application) -> None:
@@ -96,7 +98,7 @@ class Front:
                 self.count("413")
                 reply = TOO_LARGE
             else:
-                reply = self.answer(route, body, scope["query_string"])
+                reply = await self._answer(route, body, scope["query_string"])
         headers = [(b"content-type", reply.media), (b"content-length", b"%d" % len(reply.body))]
         if reply.close or self._live.draining:
             headers.append((b"connection", b"close"))
@@ -124,12 +126,36 @@ class Front:
             self.count(str(reply.status))
         return reply
 
-    def answer(self, route: Route, body: bytes, query: bytes) -> Reply:
-        """The answer to a whole request."""
+    async def _answer(self, route: Route, body: bytes, query: bytes) -> Reply:
+        """The answer to a whole request, after a question to the API server where one is needed."""
+        started = time.monotonic()
+        try:
+            return self.answer(route, body, query)
+        except Unknown as unknown:
+            found = await self._live.find(unknown.namespace)
+        if found is None:
+            self.metrics.shed.labels("namespace not known").inc()
+            return Refused(503, "the namespace is not known", _RETRY).reply
+        return self.answer(route, body, query, found, time.monotonic() - started)
+
+    def answer(
+        self,
+        route: Route,
+        body: bytes,
+        query: bytes,
+        found: Namespace | None = None,
+        waited: float = 0.0,
+    ) -> Reply:
+        """The answer to a whole request; `found` is a namespace that the view lacks.
+
+        Raises Unknown where it lacks one.
+        """
         started = time.monotonic()
         live = self._live
+        cluster = live.cluster if found is None else live.cluster.beside(found)
         try:
-            review, decision = self._decide(route, body, started + _patience(query))
+            deadline = started + _patience(query) - waited
+            review, decision = self._decide(route, body, deadline, cluster)
         except BadReview as bad:
             self.count(bad.reason)
             return Reply(400, str(bad).encode(errors="replace"))
@@ -148,25 +174,29 @@ class Front:
             self.metrics.unregistered.inc()
         self._recorder.note(entry)
 
-    def _decide(self, route: Route, body: bytes, deadline: float) -> tuple[Review, Decision]:
+    def _decide(
+        self, route: Route, body: bytes, deadline: float, cluster: Cluster
+    ) -> tuple[Review, Decision]:
         if self._worked > QUEUE_SECONDS:
             raise Refused(503, "overloaded", _RETRY)
         live = self._live
+        if not live.seeing:
+            raise Refused(503, "the cluster is not known yet", _RETRY)
         try:
             shaped = live.rulebook.shaped
             review = decode(body, phases=live.phases(route.phases), shaped=shaped)
             try:
                 decision = judge(
-                    review, live.rulebook, live.cluster, late=lambda: time.monotonic() > deadline
+                    review, live.rulebook, cluster, late=lambda: time.monotonic() > deadline
                 )
             except (TooDeep, RecursionError):  # nobody need try again, for a name or a log line
                 review = review._replace(new=NOTHING, former=NOTHING)
-                decision = refuse_unread(review, live.rulebook, live.cluster)
+                decision = refuse_unread(review, live.rulebook, cluster)
         except TooDeep as deep:
             if not deep.uid:
                 raise BadReview("depth", str(deep)) from deep
             review = Review(operation="CREATE", group="", resource="", kind="", uid=deep.uid)
-            decision = refuse_unread(review, live.rulebook, live.cluster)
+            decision = refuse_unread(review, live.rulebook, cluster)
         except DeadlinePassed as late:
             raise Refused(503, "not decided in time", _RETRY) from late
         return review, decision

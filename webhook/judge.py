@@ -76,7 +76,7 @@ def refuse_unread(review: Review, rulebook: Rulebook, cluster: Cluster) -> Decis
     """
     for configured in rulebook.rules:
         if configured.default.rule.name == "well-formed":
-            labels = cluster.namespace(review.namespace).labels if review.namespace else {}
+            labels = cluster.surroundings(review.namespace).labels if review.namespace else {}
             active = configured.within(labels)
             if active.action == "off":
                 break

@@ -105,6 +105,26 @@ class Metrics:
         self.preflight = self._gauge(
             "preflight", "1 where even a pod that says nothing is denied by this rule.", "rule"
         )
+        self.ground = self._gauge(
+            "ground", "1 where the cluster lacks what our guarantees stand on.", "check"
+        )
+        self.view_age = self._gauge(
+            "view_age_seconds", "Since the API server last told of this kind.", "kind"
+        )
+        self.view_lists = self._counter(
+            "view_lists",
+            "Lists taken of a kind; one each, unless the watch lost its place.",
+            "kind",
+        )
+        self.view_errors = self._counter(
+            "view_errors", "What kept a kind from being followed.", "kind", "reason"
+        )
+        self.view_served = self._gauge(
+            "view_served", "0 where the API server has no such kind.", "kind"
+        )
+        self.view_misses = self._counter(
+            "view_misses", "Namespaces that had to be asked for, by what came of it.", "result"
+        )
 
     def record(self, entry: Entry) -> None:
         """Count one answer."""

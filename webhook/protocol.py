@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from rules.review import Unknown
 from webhook.front import MOST_BYTES, ROUTES, TOO_LARGE, Front, Reply, Route
 
 log = logging.getLogger("sallyport")
@@ -37,8 +38,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     A request to one of the doors is answered as soon as it is whole, before any task or ASGI scope
     exists; that halves its cost. All else goes uvicorn's way: other paths, `Expect: 100-continue`,
-    and what is pipelined behind such a request. `since` is the loop time since which the peer has
-    kept us waiting, `patience` how long it may.
+    a namespace that must be asked for, and what is pipelined behind such a request. `since` is the
+    loop time since which the peer has kept us waiting, `patience` how long it may.
     """
 
     app: Front
@@ -97,11 +98,7 @@ class GuardedProtocol(HttpToolsProtocol):
         elif (route := ROUTES.get(self.url.partition(b"?")[0])) and self._is_simple():
             self._open(route)
         else:
-            url, headers, expects = self.url, self.headers, self.expect_100_continue
-            super().on_message_begin()
-            self.url, self.headers, self.expect_100_continue = url, headers, expects
-            self.scope["headers"] = headers
-            super().on_headers_complete()
+            self._begin_cycle()
 
     def on_body(self, body: bytes) -> None:
         """Collect the body of a request to a route."""
@@ -123,7 +120,14 @@ class GuardedProtocol(HttpToolsProtocol):
         if route is not None:
             parts, self._parts = self._parts, []
             body = parts[0] if len(parts) == 1 else b"".join(parts)
-            self._write(self.app.answer(route, body, self.url.partition(b"?")[2]))
+            try:
+                reply = self.app.answer(route, body, self.url.partition(b"?")[2])
+            except Unknown:  # somebody must be asked first
+                self._begin_cycle()
+                super().on_body(body)
+                super().on_message_complete()
+            else:
+                self._write(reply)
         elif self.cycle is not None and not self.transport.is_closing():
             super().on_message_complete()
 
@@ -161,6 +165,14 @@ class GuardedProtocol(HttpToolsProtocol):
             and (self.cycle is None or self.cycle.response_complete)
             and not self.flow.write_paused
         )
+
+    def _begin_cycle(self) -> None:
+        """Go uvicorn's way, with a scope and a task."""
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = url, headers, expects
+        self.scope["headers"] = headers
+        super().on_headers_complete()
 
     def _open(self, route: Route) -> None:
         refusal = self.app.check(self.parser.get_method(), self.headers)

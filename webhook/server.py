@@ -16,10 +16,13 @@ from types import FrameType
 import uvicorn
 
 from certs.reload import BadPair
+from webhook.access import NoWay, find_access
+from webhook.api import Api
 from webhook.cluster import BadView
 from webhook.front import Front
 from webhook.live import Live, now
 from webhook.metrics import Metrics
+from webhook.mirror import Mirror
 from webhook.observe import DecisionLog, Recorder
 from webhook.probes import Probes, bare_application, build, listen
 from webhook.protocol import KEEP_ALIVE_SECONDS, GuardedProtocol, close_overdue
@@ -42,7 +45,12 @@ def serve(settings: Settings) -> int:
     decisions = DecisionLog(metrics.lost_lines)
     recorder = Recorder(metrics, decisions)
     try:
-        server = Server(Live(settings, metrics), recorder, settings)
+        live = Live(settings, metrics, _find_mirror(settings, metrics))
+        server = Server(live, recorder, settings)
+    except NoWay as lost:
+        text = "without --cluster PATH the cluster is read from its API server, which is not found"
+        print(f"sallyport: {text}: {lost}", file=sys.stderr)
+        return 2
     except (BadRulebook, BadView, BadPair, OSError) as error:
         print(f"sallyport: {error}", file=sys.stderr)  # the command's own words
         return 2
@@ -78,12 +86,25 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         self._probes.start()
         self._live.beat(now())
+        following = loop.create_task(self._live.follow())
+        following.add_done_callback(_tell_end)
         self._chores = [
+            following,
             loop.create_task(_repeat(BEAT_SECONDS, self._on_beat)),
             loop.create_task(_repeat(SWEEP_SECONDS, self._sweep)),
             loop.create_task(self._refresh_for_ever()),
         ]
         loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
+        if self._live.seeing:
+            self._announce()
+        else:
+            self._chores.append(loop.create_task(self._announce_when_seeing()))
+
+    async def _announce_when_seeing(self) -> None:
+        await self._live.wait()
+        self._announce()
+
+    def _announce(self) -> None:
         ready = {"ready": True, "port": self.port, "probe_port": self._probes.port}
         print(json.dumps(ready), flush=True)  # whoever started us waits for it
         self._recorder.log.start()
@@ -94,7 +115,9 @@ class Server(uvicorn.Server):
         """Stop accepting, finish what is in flight, end."""
         for chore in self._chores:
             chore.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
         await super().shutdown(sockets)
+        await self._live.close()
         await asyncio.to_thread(self._probes.stop)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
@@ -140,6 +163,12 @@ class Server(uvicorn.Server):
             loop.default_exception_handler(context)
 
 
+def _find_mirror(settings: Settings, metrics: Metrics) -> Mirror | None:
+    if settings.cluster:
+        return None
+    return Mirror(Api(find_access(settings.kubeconfig, settings.service)), metrics)
+
+
 def _configure(front: Front, context: ssl.SSLContext) -> uvicorn.Config:
     return uvicorn.Config(
         front,
@@ -159,6 +188,12 @@ def _configure(front: Front, context: ssl.SSLContext) -> uvicorn.Config:
         timeout_graceful_shutdown=GRACE_SECONDS,
         ssl_context_factory=lambda _config, _default: context,
     )
+
+
+def _tell_end(following: asyncio.Task[None]) -> None:
+    """What is known stays known, and its age is seen to grow; but this should not happen."""
+    if not following.cancelled() and following.exception() is not None:
+        log.critical("the cluster is no longer followed", exc_info=following.exception())
 
 
 async def _repeat(seconds: float, chore: Callable[[], None]) -> None:

@@ -24,11 +24,17 @@ class BadSettings(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What `sallyport serve` needs to know. Ports: 0 takes a free one."""
+    """What `sallyport serve` needs to know. Ports: 0 takes a free one.
+
+    Without files of a `cluster` the API server is asked: that of the `kubeconfig`, or where that is
+    "" the one that runs our pod, whose address is `service` ("" outside of a pod).
+    """
 
     tls_cert: Path
     tls_key: Path
-    cluster: tuple[Path, ...]
+    cluster: tuple[Path, ...] = ()
+    kubeconfig: str = ""
+    service: str = ""
     rulebook: Path | None = None
     host: str = "0.0.0.0"  # noqa: S104  # a webhook is called from outside its pod
     port: int = 8443
@@ -43,29 +49,22 @@ def read_settings(
 ) -> Settings:
     """The settings of `serve`: flags that are None or empty are taken from the environment.
 
-    `flags` has the names of argparse: tls_cert, no_mutate ... Raises BadSettings, with all that
-    is missing in one message.
+    `flags` has the names of argparse: tls_cert, no_mutate ... Raises BadSettings.
     """
     given = _Given(flags, os.environ if environment is None else environment)
     paths = tuple(Path(path) for path in given.many("cluster"))
-    missing = []
     if not (given.text("tls_cert") and given.text("tls_key")):
-        missing.append(
+        raise BadSettings(
             "--tls-cert and --tls-key are needed: the API server calls webhooks over TLS only; "
             "`sallyport certs issue --out DIR` makes a pair"
         )
-    if not paths:
-        missing.append(
-            "--cluster PATH is needed: the live view of the cluster is not built yet, so the "
-            "namespaces, runtime classes and mesh revisions are read from files"
-        )
-    if missing:
-        raise BadSettings("; ".join(missing))
     rulebook = given.text("rulebook")
     return Settings(
         tls_cert=Path(given.text("tls_cert")),
         tls_key=Path(given.text("tls_key")),
         cluster=paths,
+        kubeconfig=given.environment.get("KUBECONFIG", ""),
+        service=_service(given.environment),
         rulebook=Path(rulebook) if rulebook else None,
         host=given.text("host") or "0.0.0.0",  # noqa: S104  # see Settings
         port=given.port("port", 8443),
@@ -121,6 +120,14 @@ class _Given:
         if not 0 <= value < float("inf"):
             raise BadSettings(f"{_variable(name)} is {text!r}; it must be seconds, 0 or more")
         return value
+
+
+def _service(environment: Mapping[str, str]) -> str:
+    """The API server's address for pods, which the kubelet puts into each; "" outside of one."""
+    host = environment.get("KUBERNETES_SERVICE_HOST", "")
+    port = environment.get("KUBERNETES_SERVICE_PORT", "443")
+    address = f"[{host}]" if ":" in host else host
+    return f"https://{address}:{port}" if host else ""
 
 
 def _variable(name: str) -> str:

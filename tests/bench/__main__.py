@@ -12,7 +12,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import connections, direct, lasting, machine, page, samples, targets, through
+from tests.bench import connections, direct, lasting, machine, page, samples, targets, through, view
 from tests.bench.bench import QUICK, Bench, Pace
 from tests.bench.page import Measured
 from tests.bench.servers import ROOT, Silent
@@ -33,7 +33,7 @@ def main() -> int:
         except (machine.Wrong, Silent, Unavailable) as fault:
             sys.stderr.write(f"bench: {fault}\n")
             return 2
-    if asked.only:
+    if asked.only and not chosen & set(asked.only.split(",")):
         wanted = asked.only.upper().split(",")
         measured.figures = [one for one in measured.figures if one.target in wanted]
     sys.stdout.write(page.tables(measured))
@@ -58,6 +58,9 @@ def _measure(bench: Bench, chosen: set[str], *, quick: bool) -> Measured:
         found.figures += targets.memory(lasting.memory(bench))
     if "start" in chosen:
         found.figures += targets.start(lasting.starts(bench))
+    if "view" in chosen:
+        found.view = view.measure(bench)
+        found.figures += targets.view(found.view)
     if "connections" in chosen:
         found.new = connections.fresh(bench)
         found.figures += targets.connections(connections.rested(bench), found.new)
@@ -71,7 +74,7 @@ def _measure(bench: Bench, chosen: set[str], *, quick: bool) -> Measured:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="CPU alone, in a minute")
-    parser.add_argument("--only", metavar="T,...", help="targets, as t1,t8; the page stays")
+    parser.add_argument("--only", metavar="T,...", help="targets as t1,t8, or view")
     today = datetime.now(UTC).date().isoformat()
     parser.add_argument("--date", default=today, help="the date on the page (today)")
     asked = parser.parse_args()
@@ -85,7 +88,8 @@ def _choose(only: str | None) -> set[str]:
     if not only:
         return set(targets.MEASUREMENTS)
     wanted = set(only.upper().split(","))
-    return {name for name, given in targets.MEASUREMENTS.items() if wanted & set(given)}
+    known = targets.MEASUREMENTS.items()
+    return {name for name, given in known if wanted & {*given, name.upper()}}
 
 
 def _facts(bench: Bench, seconds: float) -> dict[str, object]:

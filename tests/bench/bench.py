@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,6 +90,33 @@ class Bench:
             yield server
 
     @contextmanager
+    def stand_in(self, namespaces: int) -> Iterator[Server]:
+        """An API server with so many namespaces, that of the samples among them."""
+        words = ["tests.bench.stand_in", f"--namespaces={namespaces}", *self._pair()]
+        with self._serve(words, "stand-in", self.cores.load) as server:
+            yield server
+
+    def way_to(self, api_server: Server) -> Path:
+        """A kubeconfig for the stand-in."""
+        path = self.folder / "kubeconfig"
+        text = kubeconfig(api_server.port, self.folder / "certs" / "ca.crt")
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    @contextmanager
+    def following(self, api_server: Server) -> Iterator[Server]:
+        """Ours, as `ours`, but for the cluster, which it reads from an API server."""
+        words = ["webhook", "serve", "--host=127.0.0.1", "--port=0", "--probe-port=0"]
+        path = self.folder / "kubeconfig"
+        text = kubeconfig(api_server.port, self.folder / "certs" / "ca.crt")
+        path.write_text(text, encoding="utf-8")
+        with self._serve(
+            [*words, *self._pair()], "following", None, {"KUBECONFIG": str(path)}
+        ) as server:
+            server.await_probe()
+            yield server
+
+    @contextmanager
     def floor(
         self, *flags: str, patch: str = PATCH, cores: frozenset[int] | None = None
     ) -> Iterator[Server]:
@@ -99,11 +126,18 @@ class Bench:
             yield server
 
     @contextmanager
-    def _serve(self, words: list[str], name: str, cores: frozenset[int] | None) -> Iterator[Server]:
+    def _serve(
+        self,
+        words: list[str],
+        name: str,
+        cores: frozenset[int] | None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Iterator[Server]:
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
         where = cores or self.cores.server
-        with Server(words, folder, cores=where, guard=self.guard) as server:
+        server = Server(words, folder, cores=where, guard=self.guard, environment=environment)
+        with server:
             yield server
 
     def _pair(self) -> list[str]:
@@ -115,4 +149,19 @@ def _issue(folder: Path) -> None:
     words = [sys.executable, "-m", "webhook", "certs", "issue", f"--out={folder}"]
     subprocess.run(
         [*words, "--san", "127.0.0.1", "localhost"], check=True, cwd=ROOT, stdout=subprocess.DEVNULL
+    )
+
+
+def kubeconfig(port: int, ca: Path) -> str:
+    """The text of a file that says where the stand-in is."""
+    cluster = {"server": f"https://127.0.0.1:{port}", "certificate-authority": str(ca)}
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "a", "cluster": cluster}],
+            "users": [{"name": "a", "user": {"token": "none"}}],
+            "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+            "current-context": "a",
+        }
     )

@@ -15,6 +15,7 @@ from tests.bench.direct import OpenLoop, Result, Slice
 from tests.bench.load import Report
 from tests.bench.targets import Figure, chosen
 from tests.bench.through import CLIENTS, PAIRS, Round, Share
+from tests.bench.view import NAMESPACES, View
 from tests.control_plane.binaries import pinned_version
 
 HEAD = """\
@@ -73,6 +74,7 @@ class Measured:
     results: list[Result] = field(default_factory=list)
     open_loop: OpenLoop | None = None
     rested: list[tuple[str, Report]] = field(default_factory=list)
+    view: View | None = None
     new: list[NewConnection] = field(default_factory=list)
     rounds: list[Round] = field(default_factory=list)
 
@@ -84,6 +86,8 @@ def tables(measured: Measured) -> str:
         parts.append("## The webhook alone\n\n" + _alone(measured.results))
     if measured.open_loop:
         parts.append("## At a fixed rate\n\n" + _open(measured.open_loop))
+    if measured.view:
+        parts.append(f"## With {NAMESPACES:,} namespaces\n\n" + _view(measured.view))
     if measured.rounds:
         parts.append("## Through a real API server\n\n" + _through(measured.rounds))
     if measured.new:
@@ -130,6 +134,14 @@ def _alone(results: Iterable[Result]) -> str:
 
 def _open(found: OpenLoop) -> str:
     rows = [("floor", found.floor), ("ours", found.ours), ("rulebook changes", found.reloading)]
+    return _waits(rows)
+
+
+def _view(found: View) -> str:
+    return _waits([("followed", found.resting), ("listed again each second", found.listing)])
+
+
+def _waits(rows: Iterable[tuple[str, Sequence[Report]]]) -> str:
     return _table(
         ["server", "p50 ms", "p99", "p99.9", "longest"],
         [

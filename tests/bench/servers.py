@@ -36,11 +36,13 @@ class Server:
         *,
         cores: frozenset[int],
         guard: machine.Guard,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._words = words
         self._folder = folder
         self._cores = cores
         self._guard = guard
+        self._environment = {**_environment(folder), **(environment or {})}
         self.lines = 0
         self.port = 0
         self.probe_port = 0
@@ -54,7 +56,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=_environment(self._folder),
+                env=self._environment,
                 cwd=ROOT,
             )
         self._guard.pids.add(self.pid)

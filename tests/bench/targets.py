@@ -11,12 +11,14 @@ from tests.bench.direct import DEPLOYMENT, MUTATE, POD, RATE, OpenLoop, Result
 from tests.bench.lasting import CONNECTIONS, REVIEWS, Memory, Start
 from tests.bench.load import Report
 from tests.bench.through import CLIENTS, PAIRS, Pair, Round
+from tests.bench.view import NAMESPACES, View
 
 MEASUREMENTS = {
     "direct": ("T1", "T2", "T5", "T6", "T11"),
     "open loop": ("T6",),
     "memory": ("T7",),
     "start": ("T8",),
+    "view": ("T6", "T7", "T8"),
     "connections": ("T9",),
     "through": ("T4", "T10"),
 }
@@ -99,6 +101,22 @@ def start(found: Iterable[Start]) -> list[Figure]:
     return [
         Figure("T8", "start to listening", [one.line for one in starts], " s"),
         Figure("T8", "start to ready", [one.ready for one in starts], " s", most=0.6),
+    ]
+
+
+def view(found: View) -> list[Figure]:
+    """A server that follows an API server."""
+    what = f"{NAMESPACES:,} namespaces in the view"
+    waits = [[report.p999 / 1000 for report in part] for part in (found.resting, found.listing)]
+    return [
+        Figure("T6", f"p99.9, {RATE} pod reviews a second, {what}", waits[0], " ms"),
+        Figure("T6", "the same while all are listed again each second", waits[1], " ms", most=10),
+        Figure("T6", "longest step of the loop meanwhile, CPU", found.steps.longest, " ms"),
+        Figure("T6", "all steps of one such list, CPU", found.steps.total, " ms"),
+        Figure("T7", f"resident, {what}", [s.resident for s in found.starts], " MiB", most=110),
+        Figure("T7", "the same after all were listed again", [found.largest], " MiB", most=110),
+        Figure("T8", f"start to ready, {what}", [s.ready for s in found.starts], " s", most=1.5),
+        Figure("T8", "CPU of that start", [s.cpu for s in found.starts], " s"),
     ]
 
 

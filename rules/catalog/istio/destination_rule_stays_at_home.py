@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rules.facts import MANAGED_LABEL
 from rules.hosts import is_mesh_host, meet, namespace_of, never_matches
 from rules.model import DESTINATION_RULE, JSON, NAMESPACE, Finding, Fix, Level, Path, rule
 from rules.patch import set_field
 from rules.pods import mapping
-from rules.review import MANAGED_LABEL, Cluster, Review
+from rules.review import Cluster, Review
 from rules.shapes import misshapen
 from rules.words import quote
 

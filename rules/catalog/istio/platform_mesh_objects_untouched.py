@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rules.facts import MANAGED_LABEL
 from rules.model import CONFIG_MAP, ISTIO, JSON, Finding, rule
 from rules.pods import labels_of, mapping
-from rules.review import MANAGED_LABEL, Cluster, Review
+from rules.review import Cluster, Review
 from rules.words import quote
 
 SHARED_CONFIG = "istio-shared-configmap-"

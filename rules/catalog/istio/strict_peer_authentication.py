@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rules.facts import MANAGED_LABEL
 from rules.model import JSON, PEER_AUTHENTICATION, Finding, Fix, Path, rule
 from rules.mtls import can_meet, effective, level_of, selector_of
 from rules.patch import lookup, set_field
 from rules.pods import mapping
-from rules.review import MANAGED_LABEL, Cluster, Review
+from rules.review import Cluster, Review
 from rules.shapes import misshapen
 from rules.words import quote
 

@@ -1,0 +1,126 @@
+"""The live view: what a Cluster holds, followed as the API server tells of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from rules.facts import Namespace, Term
+from rules.model import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, Kind
+from rules.review import Cluster
+from rules.site import Site
+from webhook.api import Api, ApiError, NotFound
+from webhook.configuration import MUTATE, VALIDATE
+from webhook.followed import FOLLOWED, NAMESPACES
+from webhook.metrics import Metrics
+from webhook.reflect import Notices, Reflector
+
+log = logging.getLogger("sallyport")
+
+LOOK_SECONDS = 1.0
+MOST_LOOKS = 4  # at a time
+REST_SECONDS = 0.25
+MOST_BYTES = 4 * 1024 * 1024  # of one object
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+class Mirror:
+    """The API server's objects as a Cluster. What it knew it knows while the server is away."""
+
+    def __init__(self, api: Api, metrics: Metrics) -> None:
+        self._api = api
+        self._metrics = metrics
+        self._looks = asyncio.Semaphore(MOST_LOOKS)
+        self._facts: dict[Kind, dict[str, Any]] = {}
+        self._follow: Callable[[Kind], None] = lambda _: None
+        self.reflectors = tuple(Reflector(api, kept, self._notices(kept.kind)) for kept in FOLLOWED)
+        for reflector in self.reflectors:
+            age = metrics.view_age.labels(reflector.kept.kind.kind)
+            age.set_function(reflector.age)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The resources of which nothing is known yet."""
+        return tuple(
+            reflector.kept.kind.resource
+            for reflector in self.reflectors
+            if not reflector.synced.is_set()
+        )
+
+    async def run(self, follow: Callable[[Kind], None]) -> None:
+        """Follow the API server; `follow` is told of each kind that changed, in the event loop."""
+        self._follow = follow
+        async with asyncio.TaskGroup() as tasks:
+            for reflector in self.reflectors:
+                tasks.create_task(reflector.run())
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self._api.close()
+
+    async def wait(self) -> None:
+        """Wait until every kind was listed once."""
+        for reflector in self.reflectors:
+            await reflector.synced.wait()
+
+    def cluster(self, site: Site) -> Cluster:
+        """What is known now. Never changes: a later call gives another Cluster."""
+        return Cluster.holding(self._facts, site, live=True)
+
+    def registered(self) -> dict[str, tuple[Term, ...]]:
+        """The selectors of our own webhook configurations, as far as these are there."""
+        doors = ((MUTATING_WEBHOOKS, MUTATE), (VALIDATING_WEBHOOKS, VALIDATE))
+        found = {
+            door.configuration: self._facts.get(kind, {}).get(door.configuration)
+            for kind, door in doors
+        }
+        return {name: webhooks.terms for name, webhooks in found.items() if webhooks is not None}
+
+    async def find(self, name: str) -> Namespace | None:
+        """Ask for one namespace; None where it is not there, or nobody can tell in time.
+
+        The name comes from whoever reaches our port, so few questions are asked at a time, and one
+        asked in vain keeps its place for a while: nobody can make us a nuisance to the API server.
+        """
+        if not _NAME.fullmatch(name):
+            return None
+        result = "late"
+        try:
+            async with asyncio.timeout(LOOK_SECONDS), self._looks:
+                result, found = await self._look(name)
+                if found is None:
+                    await asyncio.sleep(REST_SECONDS)
+        except TimeoutError:
+            found = None
+        self._metrics.view_misses.labels(result).inc()
+        return found
+
+    async def _look(self, name: str) -> tuple[str, Namespace | None]:
+        path = f"{NAMESPACES.path}/{name}"
+        try:
+            text = await self._api.get(path, {}, seconds=LOOK_SECONDS, most=MOST_BYTES)
+            item = NAMESPACES.read(text)
+        except NotFound:
+            return "absent", None
+        except ApiError as error:
+            log.warning("namespace not found out: %s", error)
+            return "failed", None
+        return ("found", item.value) if item.key == name and item.value else ("failed", None)
+
+    def _notices(self, kind: Kind) -> Notices:
+        name, metrics = kind.kind, self._metrics
+        return Notices(
+            changed=partial(self._on_change, kind),
+            listed=metrics.view_lists.labels(name).inc,
+            failed=lambda reason: metrics.view_errors.labels(name, reason).inc(),
+            served=metrics.view_served.labels(name).set,
+        )
+
+    def _on_change(self, kind: Kind) -> None:
+        reflector = next(one for one in self.reflectors if one.kept.kind == kind)
+        self._facts[kind] = dict(reflector.objects)
+        self._follow(kind)
