@@ -13,6 +13,7 @@ from rules.catalog import discover
 from rules.model import (
     JSON,
     NAMESPACE,
+    POD,
     PODS,
     ActiveRule,
     Kind,
@@ -64,6 +65,7 @@ class Example:
             kind,
             operation=self.operation,
             old=self.old,
+            resource=_resource(POD if self.subresource == "binding" else kind),
             subResource=self.subresource,
             namespace=inside,  # the API server says of a Namespace that it lives in itself
             name=name,
@@ -76,6 +78,10 @@ class Example:
     def view(self) -> Cluster:
         """What else exists."""
         return Cluster.of(self.cluster, Site(mesh=Mesh(**self.mesh)))
+
+
+def _resource(kind: Kind) -> JSON:
+    return {"group": kind.group, "version": kind.version, "resource": kind.resource}
 
 
 def read(text: str) -> Example:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from rules.injection import MESH_LABEL
+from rules.mesh import requires_mesh
 from rules.model import JSON, NAMESPACE, POD, PODS, Finding, Fix, Level, Path, rule
 from rules.patch import lookup, set_field
 from rules.pods import Container, containers, mapping
@@ -76,6 +76,7 @@ WARN = [
 @rule(
     kinds=PODS,
     also=((POD, "ephemeralcontainers"),),
+    operations=("CREATE",),  # of a stored pod nothing that is read here can change
     reads=(NAMESPACE,),
     shaped=True,
     severity="high",
@@ -87,9 +88,7 @@ def check(
 
     `sidecar_image`: a regular expression that the images of Istio's containers begin with.
     """
-    if review.operation == "UPDATE" and not review.subresource:
-        return  # of a stored pod nothing that is read here can change
-    if cluster.namespace(review.namespace).labels.get(MESH_LABEL) == "off":
+    if not requires_mesh(cluster.namespace(review.namespace)):
         return
     cni = cluster.site.mesh.redirection == "CNIChaining"
     sidecar = Sidecar(review.object, cni, sidecar_image)

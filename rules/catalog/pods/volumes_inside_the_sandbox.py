@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from rules.model import PODS, Finding, Operation, rule
+from rules.model import POD, PODS, Finding, Operation, rule
 from rules.pods import Item, containers, items, mapping
 from rules.refusal import refuse
 from rules.review import Cluster, Review
@@ -34,6 +34,7 @@ def _pod(volume: str) -> str:
 
 
 _BLOCK = "{kind: Pod, spec: {containers: [{volumeDevices: [{name: d, devicePath: /dev/d}]}]}}"
+_DEBUG = _BLOCK.replace("containers", "ephemeralContainers")
 ALLOW = [
     *(_pod(f"{source}: {{}}") for source in sorted(INSIDE)),
     _pod("csi: {driver: secrets-store.csi.k8s.io}"),
@@ -49,10 +50,12 @@ DENY = [
     _pod("csi: {}"),
     "{kind: Pod, spec: {volumes: [{name: a}]}}",
     f"{{object: {_BLOCK}, parameters: {{devices: false}}}}",
+    f"{{object: {_DEBUG}, old: {{kind: Pod}}, operation: UPDATE, subresource: ephemeralcontainers,"
+    " parameters: {devices: false}}",
 ]
 
 
-@rule(kinds=PODS, shaped=True, severity="critical")
+@rule(kinds=PODS, also=((POD, "ephemeralcontainers"),), shaped=True, severity="critical")
 def check(
     review: Review,
     _cluster: Cluster,
@@ -66,8 +69,9 @@ def check(
     devices: bool = True,
 ) -> Iterator[Finding]:
     """`drivers`: CSI drivers of inline volumes; `devices`: claims may come as block devices."""
-    for volume in items(mapping(review.object, "spec"), ("spec",), "volumes"):
-        yield from _judge(review, volume, drivers)
+    if not review.subresource:  # by which no volumes can be added
+        for volume in items(mapping(review.object, "spec"), ("spec",), "volumes"):
+            yield from _judge(review, volume, drivers)
     for path, container in containers(review.object) if not devices else ():
         for place, _ in items(container, path, "volumeDevices"):
             message = "is a block device; mount the claim as a file system: list it in volumeMounts"
