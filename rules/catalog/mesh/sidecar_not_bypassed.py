@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from rules.mesh import requires_mesh
 from rules.model import JSON, NAMESPACE, POD, PODS, Finding, Fix, Level, Path, rule
 from rules.patch import lookup, set_field
-from rules.pods import Container, containers, mapping
+from rules.pods import Container, added, containers, mapping
 from rules.review import Cluster, Review
 from rules.sidecar import IMAGE, PROXY_ID, Sidecar
 from rules.words import quote
@@ -63,6 +63,7 @@ DENY = [
     _ADDED
     % (_BUSY % f"{_DEBUG}, {{name: new, securityContext: {{runAsUser: 1337}}}}", _BUSY % _DEBUG),
     _ADDED % (_BUSY % "{name: new, securityContext: {capabilities: {add: [NET_ADMIN]}}}", _BARE),
+    _ADDED % (_BUSY % "{name: a, securityContext: {runAsGroup: 1337}}", _BARE),
     f"{{kind: Pod, spec: {{initContainers: [{_PROXY}], containers: [{{name: a}}]}}}}",
 ]
 WARN = [
@@ -93,11 +94,13 @@ def check(
     cni = cluster.site.mesh.redirection == "CNIChaining"
     sidecar = Sidecar(review.object, cni, sidecar_image)
     genuine = sidecar.genuine if review.is_final else ()
-    known = [c.value.get("name") for c in containers(review.old)]
-    if not review.subresource:
+    looked_at = containers(review.object)
+    if review.subresource:  # what a container is called proves nothing: two may have one name
+        looked_at = added(review.object, review.old, "ephemeralContainers")
+    else:
         yield from _ids(review.object, OF_POD)
-    for container in containers(review.object):
-        if container.path in genuine or container.value.get("name") in known:
+    for container in looked_at:
+        if container.path in genuine:
             continue
         path = (*container.path, "securityContext")
         yield from _ids(review.object, path)
