@@ -124,7 +124,12 @@ def _spell_image(path: Path, text: str) -> list[JSON]:
     tag, digest = f":{image.tag}" if image.tag else "", f"@{image.digest}" if image.digest else ""
     names = [image.name]
     if image.registry == HOME:
-        names += [f"index.{image.name}", image.path, image.path.removeprefix("library/")]
+        names += [
+            f"index.{image.name}",
+            f"registry-1.{image.name}",
+            image.path,
+            image.path.removeprefix("library/"),
+        ]
     return [f"{name}{tag}{digest}" for name in names]
 
 

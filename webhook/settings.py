@@ -30,6 +30,7 @@ class Settings:
     tls_key: Path
     cluster: tuple[Path, ...]
     rulebook: Path | None = None
+    denied_images: Path | None = None
     host: str = "0.0.0.0"  # noqa: S104  # a webhook is called from outside its pod
     port: int = 8443
     probe_port: int = 9080
@@ -61,12 +62,13 @@ def read_settings(
         )
     if missing:
         raise BadSettings("; ".join(missing))
-    rulebook = given.text("rulebook")
+    rulebook, denied = given.text("rulebook"), given.text("denied_images")
     return Settings(
         tls_cert=Path(given.text("tls_cert")),
         tls_key=Path(given.text("tls_key")),
         cluster=paths,
         rulebook=Path(rulebook) if rulebook else None,
+        denied_images=Path(denied) if denied else None,
         host=given.text("host") or "0.0.0.0",  # noqa: S104  # see Settings
         port=given.port("port", 8443),
         probe_port=given.port("probe_port", 9080),
