@@ -51,7 +51,7 @@ def edited(example: Example, edit: Edit) -> Example:
 
 def nulls(value: JSON) -> Iterator[Edit]:
     """Null for a field that is absent."""
-    for path, found in _nodes(value):
+    for path, found in nodes(value):
         if isinstance(found, dict) and FREE_KEYS.isdisjoint(path[-1:]):
             yield from (((*path, field), None) for field in FIELDS if field not in found)
 
@@ -78,7 +78,7 @@ def addresses(value: JSON) -> Iterator[Edit]:
 
 def twins(value: JSON) -> Iterator[Edit]:
     """A harmless item of the same name beside one of a list, before or behind it."""
-    for path, found in _nodes(value):
+    for path, found in nodes(value):
         if path and isinstance(path[-1], int) and isinstance(found, dict) and "name" in found:
             listed = lookup(value, path[:-1])
             for index in (path[-1], path[-1] + 1):
@@ -97,7 +97,7 @@ def _twin(place: Path, value: JSON) -> JSON:
 
 
 def _respelled(value: JSON, spell: Callable[[Path, str], list[JSON]]) -> Iterator[Edit]:
-    for path, found in _nodes(value):
+    for path, found in nodes(value):
         if isinstance(found, str):
             yield from ((path, spelled) for spelled in spell(path, found))
 
@@ -154,11 +154,12 @@ def _spell_network(path: Path, text: str) -> list[JSON]:
     return [f"{network[-1]}/{network.prefixlen}", f"{network[1]}/{network.prefixlen}"]
 
 
-def _nodes(value: JSON, path: Path = ()) -> Iterator[tuple[Path, JSON]]:
+def nodes(value: JSON, path: Path = ()) -> Iterator[tuple[Path, JSON]]:
+    """Everything in a value, and the value itself, each with its place."""
     yield path, value
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _nodes(inner, (*path, key))
+            yield from nodes(inner, (*path, key))
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _nodes(inner, (*path, index))
+            yield from nodes(inner, (*path, index))

@@ -23,6 +23,7 @@ from rules.model import (
 from rules.patch import apply, lookup
 from rules.pods import TEMPLATES
 from rules.shapes import SHAPES, matcher
+from tests.disguises import nodes
 from tests.examples import RULES, Example, read, rulebook, well_formed
 from tests.moves import is_liftable, lifted
 from webhook.judge import judge
@@ -168,16 +169,6 @@ def test_law_7_what_would_be_mended_is_silent_in_a_template(
     assert decision.patch == ()
 
 
-def _nodes(value: JSON, path: Path = ()) -> Iterator[Path]:
-    yield path
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _nodes(inner, (*path, key))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _nodes(inner, (*path, index))
-
-
 def _put(value: JSON, path: Path, new: JSON) -> JSON:
     if not path:
         return new
@@ -191,7 +182,7 @@ _WRONG: tuple[JSON, ...] = (None, "text", 7, 7.5, True, [], ["a"], {}, {"a": {}}
 
 
 def _mutilations(example: Example) -> Iterator[tuple[Path, JSON, Example]]:
-    for path in _nodes(example.object):
+    for path, _ in nodes(example.object):
         if path in {(), ("kind",), ("apiVersion",)}:
             continue
         for wrong in _WRONG:
