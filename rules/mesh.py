@@ -10,6 +10,17 @@ from rules.injection import INJECT, MESH_LABEL, REVISION
 
 INJECTED = frozenset({"istio-proxy", "istio-init", "istio-validation", "enable-core-dump"})
 """The names of the containers that Istio injects."""
+VOLUMES = (
+    "workload-certs",
+    "workload-socket",
+    "credential-socket",
+    "istiod-ca-cert",
+    "istio-token",
+    "istio-envoy",
+    "istio-data",
+    "istio-podinfo",
+)
+"""The names of the volumes that Istio's injection template adds."""
 
 SELECTORS = frozenset({"istio"})
 """Labels without a domain by which shared gateways select pods."""

@@ -253,7 +253,7 @@ class Decision:
 def rule(  # noqa: PLR0913  # what a rule may declare
     *,
     kinds: Iterable[Kind],
-    operations: Iterable[OperationName] = ("CREATE", "UPDATE"),
+    operations: Iterable[OperationName] = (),
     subresources: Iterable[str] = ("",),
     also: Iterable[tuple[Kind, str]] = (),
     reads: Iterable[Kind] = (),
@@ -269,11 +269,14 @@ def rule(  # noqa: PLR0913  # what a rule may declare
     """Declare the `check` of a rule file; `describe` makes the Rule of it.
 
     Webhook match rules, RBAC and the generated pages follow from this declaration. A parameter of
-    the rule is a keyword-only argument of `check`; its default is the built-in value.
+    the rule is a keyword-only argument of `check`; its default is the built-in value. `operations`
+    are CREATE and UPDATE where none are named; of raw rules CREATE alone, as they are never asked
+    about what is stored already.
     """
+    usual: tuple[OperationName, ...] = ("CREATE",) if phase == "raw" else ("CREATE", "UPDATE")
     declared = {
         "kinds": tuple(kinds),
-        "operations": frozenset(operations),
+        "operations": frozenset(operations) or frozenset(usual),
         "subresources": tuple(subresources),
         "also": tuple(also),
         "reads": frozenset(reads),

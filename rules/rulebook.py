@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
-from rules.model import ActiveRule, Kind, OperationName, Rule
+from rules.model import BINDING, ActiveRule, Kind, OperationName, Rule
 from rules.pods import TEMPLATES
 from rules.selectors import LabelSelector
 from rules.site import Site
@@ -16,7 +16,14 @@ Key = tuple[str, str, str, str]
 
 
 MOST_REMEMBERED = 10_000
-CHANGING = frozenset({"ephemeralcontainers", "resize"})
+_UPDATED: frozenset[OperationName] = frozenset({"UPDATE"})
+_CREATED: frozenset[OperationName] = frozenset({"CREATE"})
+SERVED: Mapping[str, frozenset[OperationName]] = {
+    "ephemeralcontainers": _UPDATED,
+    "resize": _UPDATED,
+    "binding": _CREATED,
+}
+"""Subresources that know one operation only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +142,11 @@ def operations_of(
     """The operations on a kind, or its subresource, at which a rule must be asked.
 
     A changed template makes new pods: what a rule says of the creation of a pod, it says of the
-    update of a template. Some subresources only change what is there.
+    update of a template. Some subresources know one operation only, and a Binding is only created.
     """
-    if subresource in CHANGING:
-        return operations & {"UPDATE"}
+    served = _CREATED if kind is BINDING else SERVED.get(subresource)
+    if served is not None:
+        return served if operations & (_CREATED | _UPDATED) else frozenset()
     if (kind.group, kind.kind) in TEMPLATES and "CREATE" in operations:
         return operations | {"UPDATE"}
     return operations

@@ -100,12 +100,14 @@ class Site:
     """The place that the rulebook describes; the defaults are the built-in rulebook's.
 
     `override_labels` are the label keys of namespaces by which its overrides select.
+    `denied_images` are as `rules.image.entries` gives them, from a file beside the rulebook.
     """
 
     trusted: Trusted = field(default_factory=Trusted)
     platform: Platform = field(default_factory=Platform)
     tenant_label: str = "sallyport.dev/tenant"
     override_labels: frozenset[str] = frozenset()
+    denied_images: frozenset[str] = frozenset()
     mesh: Mesh = field(default_factory=Mesh)
     network: Network = field(default_factory=Network)
     messages: Messages = field(default_factory=Messages)

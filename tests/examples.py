@@ -10,9 +10,11 @@ from typing import Any
 import yaml
 
 from rules.catalog import discover
+from rules.image import entries
 from rules.model import (
     JSON,
     NAMESPACE,
+    POD,
     PODS,
     ActiveRule,
     Kind,
@@ -31,6 +33,7 @@ RULES = discover()
 KINDS: Mapping[str, Kind] = {kind.kind: kind for rule in RULES for kind in (*rule.kinds, *PODS)}
 MAP_KEYS = {
     "object", "old", "operation", "subresource", "user", "cluster", "parameters", "phase", "mesh",
+    "denied",
 }  # fmt: skip
 
 
@@ -48,6 +51,7 @@ class Example:
     parameters: Mapping[str, JSON] = field(default_factory=dict)
     phase: Phase = "raw"
     mesh: Mapping[str, Any] = field(default_factory=dict)
+    denied: tuple[str, ...] = ()
 
     def review(self, shaped: frozenset[tuple[str, str]] = frozenset()) -> Review:
         """The question that the example stands for, as it comes from the wire.
@@ -64,6 +68,7 @@ class Example:
             kind,
             operation=self.operation,
             old=self.old,
+            resource=_resource(POD if self.subresource == "binding" else kind),
             subResource=self.subresource,
             namespace=inside,  # the API server says of a Namespace that it lives in itself
             name=name,
@@ -75,7 +80,12 @@ class Example:
 
     def view(self) -> Cluster:
         """What else exists."""
-        return Cluster.of(self.cluster, Site(mesh=Mesh(**self.mesh)))
+        denied = frozenset[str]().union(*map(entries, self.denied))
+        return Cluster.of(self.cluster, Site(mesh=Mesh(**self.mesh), denied_images=denied))
+
+
+def _resource(kind: Kind) -> JSON:
+    return {"group": kind.group, "version": kind.version, "resource": kind.resource}
 
 
 def read(text: str) -> Example:

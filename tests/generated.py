@@ -14,6 +14,7 @@ import yaml
 
 from rules.model import JSON
 from tests import pages, reference
+from tests.coverage_page import coverage_page
 from webhook.backstop import enforced, policies
 from webhook.configuration import webhooks
 from webhook.rulebook import catalogue, load
@@ -32,6 +33,7 @@ def contents() -> Mapping[str, str]:
     configurations = webhooks(built_in, failure_policy="Ignore")
     return {
         "docs/cli.md": reference.command_line(),
+        "docs/coverage.md": coverage_page(built_in),
         "docs/rulebook.md": pages.rulebook_page(built_in),
         "docs/rules/README.md": pages.catalogue_page(rules),
         **{f"docs/rules/{rule.name}.md": pages.rule_page(rule) for rule in rules},

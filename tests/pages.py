@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import yaml
 
-from rules.model import JSON, Rule
+from rules.model import JSON, Finding, Rule
 from rules.rulebook import Rulebook, operations_of, resources_of
 from rules.words import enumerate_words, sentence
 from tests.examples import read, rulebook
@@ -80,9 +80,16 @@ def _facts(rule: Rule) -> list[tuple[str, str]]:
         ("mend", f"{rule.mend} in the built-in rulebook"),
         ("scope", _SCOPES[rule.scope]),
         ("phase", _PHASES[rule.phase]),
+        ("checks", ", ".join(_checks(rule))),
         ("judges", "; ".join(_judges(rule))),
         ("reads besides", ", ".join(reads) or "nothing"),
     ]
+
+
+def _checks(rule: Rule) -> dict[str, None]:
+    """The paragraphs that its examples show, in their order."""
+    texts = (*rule.examples.deny, *rule.examples.warn, *rule.examples.info)
+    return dict.fromkeys(finding.check for text in texts for finding in _said(rule, text))
 
 
 def _judges(rule: Rule) -> Iterator[str]:
@@ -116,11 +123,14 @@ def _fixes(rule: Rule) -> Iterator[str]:
 
 def _judged(rule: Rule, text: str) -> str:
     """An example, and what the rule says of it."""
+    said = "\n".join(f"[{finding.rule}] {sentence(finding)}" for finding in _said(rule, text))
+    return f"{_example(text)}\n\n{block('text', said)}"
+
+
+def _said(rule: Rule, text: str) -> tuple[Finding, ...]:
     example = read(text)
     book = rulebook(rule, parameters=example.parameters)
-    found = judge(example.review(), book, example.view()).findings
-    said = "\n".join(f"[{finding.rule}] {sentence(finding)}" for finding in found)
-    return f"{_example(text)}\n\n{block('text', said)}"
+    return judge(example.review(), book, example.view()).findings
 
 
 def _example(text: str) -> str:

@@ -267,6 +267,16 @@ def test_a_namespace_that_is_only_named_is_trusted_by_its_name_alone(tmp_path: P
     assert not _check(tmp_path, namespace, RUNC, rulebook=Path(rulebook)).rows
 
 
+def test_an_image_on_the_list_is_denied_and_a_bad_list_is_a_mistake(tmp_path: Path) -> None:
+    listed = tmp_path / "denied.txt"
+    listed.write_text("docker.io/library\n", encoding="utf-8")
+    report = _check(tmp_path, POD_TEXT, MESHED, denied_images=listed)
+    assert ("image-not-denied", "deny", "IMAGE") in _spoken(report)
+    listed.write_text("docker.io/library:1\n", encoding="utf-8")
+    report = _check(tmp_path, POD_TEXT, MESHED, denied_images=listed)
+    assert (report.exit_code, str(report.mistakes[0]).startswith(f"{listed}:1:1:")) == (2, True)
+
+
 def test_each_assumption_is_told(tmp_path: Path) -> None:
     assert len(_check(tmp_path, RUNC).assumed) == 3
     assert len(_check(tmp_path, RUNC, MESHED).assumed) == 2

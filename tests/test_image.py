@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rules.image import LONGEST_NAME, Image, InvalidImage, parse
+from rules.image import LONGEST_NAME, Image, InvalidImage, entries, parse
 
 SMALL = string.ascii_lowercase + string.digits
 WORDS = st.text(SMALL, min_size=1, max_size=5)
@@ -100,3 +100,49 @@ def test_a_place_holds_what_is_below_it_and_nothing_that_only_begins_like_it(
 )
 def test_without_a_tag_or_a_digest_it_moves(text: str, moves: bool) -> None:  # noqa: FBT001
     assert parse(text).moves == moves
+
+
+DIGEST = f"sha256:{'a1' * 32}"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("docker.io/nginx", "docker.io/library/nginx docker.io/nginx"),
+        (DIGEST, DIGEST),
+        (DIGEST.replace("a1", "A1"), DIGEST),
+        ("nginx", "docker.io/library/nginx"),
+        ("team/app/", "docker.io/team/app"),
+        ("index.docker.io/team/app", "docker.io/team/app"),
+        ("repo.io:5000/a", "repo.io:5000/a"),
+        ("repo.io", "repo.io"),
+        ("Repo.io:443", "repo.io"),
+        ("Repo.io/a", "repo.io/a"),
+        ("localhost:5000", "localhost:5000"),
+    ],
+)
+def test_an_entry_of_a_list_is_a_digest_or_a_place(text: str, wanted: str) -> None:
+    assert entries(text) == set(wanted.split())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "nginx:1.29", "repo.io/a:1", f"repo.io/a@{DIGEST}", "a b", "*"),
+        *("sha256:00", f"sha512:{'0' * 128}", "repo.io/a*", "a" * 100_000, "0a" * 32),
+    ],
+)
+def test_what_is_no_entry_is_refused(text: str) -> None:
+    with pytest.raises(InvalidImage):
+        entries(text)
+
+
+@given(HOSTS, PATHS, COMPONENTS)
+def test_an_image_is_among_the_places_above_it_and_no_others(
+    host: str, path: str, more: str
+) -> None:
+    place = entries(f"{host}/{path}")
+    image = parse(f"{host}/{path}/{more}:1@{DIGEST}")
+    assert image.among(place) in place
+    assert image.among({DIGEST, *place}) == DIGEST
+    assert not image.among({*entries(f"{host}/{path}/{more}x"), f"{host.lower()}x", "", path})

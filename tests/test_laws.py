@@ -12,7 +12,6 @@ import pytest
 from rules.model import (
     JSON,
     NETWORK_POLICY,
-    POD,
     PODS,
     WORKLOADS,
     Decision,
@@ -24,7 +23,9 @@ from rules.model import (
 from rules.patch import apply, lookup
 from rules.pods import TEMPLATES
 from rules.shapes import SHAPES, matcher
+from tests.disguises import nodes
 from tests.examples import RULES, Example, read, rulebook, well_formed
+from tests.moves import is_liftable, lifted
 from webhook.judge import judge
 
 
@@ -37,20 +38,9 @@ def _cases(*attributes: str) -> list[Any]:
     ]
 
 
-def _liftable(rule: Rule, example: Example) -> bool:
-    return (
-        rule.lift is True
-        and isinstance(example.object, dict)
-        and example.object.get("kind") == POD.kind
-        and example.operation == "CREATE"
-        and not example.subresource
-        and "ephemeralContainers" not in (example.object.get("spec") or {})
-    )
-
-
 def _pods(cases: list[Any]) -> list[Any]:
     """The cases that hold in templates, too: a bare pod that is created."""
-    return [case for case in cases if _liftable(*case.values[:2])]
+    return [case for case in cases if is_liftable(*case.values[:2])]
 
 
 def _pairs() -> list[Any]:
@@ -158,21 +148,12 @@ def test_law_6_the_input_of_a_fix_is_unchanged(rule: Rule, before: Example, afte
     assert before == kept
 
 
-def _lifted(example: Example, kind: Kind) -> Example:
-    """The same pod as the template of a workload."""
-    pod = {key: value for key, value in example.object.items() if key in {"metadata", "spec"}}
-    workload: JSON = pod
-    for step in reversed(TEMPLATES[kind.group, kind.kind]):
-        workload = {step: workload}
-    return replace(example, object={"kind": kind.kind, **workload})
-
-
 @pytest.mark.parametrize("kind", WORKLOADS, ids=lambda kind: kind.kind)
 @pytest.mark.parametrize(("rule", "example"), _pods(_cases("allow", "deny", "warn", "info")))
 def test_law_7_a_template_is_judged_as_its_pod(rule: Rule, example: Example, kind: Kind) -> None:
     root = TEMPLATES[kind.group, kind.kind]
     of_pod = _judge(rule, example)
-    of_workload = _judge(rule, _lifted(example, kind))
+    of_workload = _judge(rule, lifted(example, kind))
     assert [(f.rule, f.check, f.level, root + f.path, f.message) for f in of_pod.findings] == [
         (f.rule, f.check, f.level, f.path, f.message) for f in of_workload.findings
     ]
@@ -183,19 +164,9 @@ def test_law_7_a_template_is_judged_as_its_pod(rule: Rule, example: Example, kin
 def test_law_7_what_would_be_mended_is_silent_in_a_template(
     rule: Rule, before: Example, after: JSON, kind: Kind
 ) -> None:
-    decision = _judge(rule, _lifted(before, kind))
+    decision = _judge(rule, lifted(before, kind))
     assert decision.findings == ()
     assert decision.patch == ()
-
-
-def _nodes(value: JSON, path: Path = ()) -> Iterator[Path]:
-    yield path
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _nodes(inner, (*path, key))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _nodes(inner, (*path, index))
 
 
 def _put(value: JSON, path: Path, new: JSON) -> JSON:
@@ -211,7 +182,7 @@ _WRONG: tuple[JSON, ...] = (None, "text", 7, 7.5, True, [], ["a"], {}, {"a": {}}
 
 
 def _mutilations(example: Example) -> Iterator[tuple[Path, JSON, Example]]:
-    for path in _nodes(example.object):
+    for path, _ in nodes(example.object):
         if path in {(), ("kind",), ("apiVersion",)}:
             continue
         for wrong in _WRONG:

@@ -11,6 +11,7 @@ _SERVICE = "sallyport"
 _MUTATING = "00-sallyport-mutate"
 _VALIDATING = "sallyport-validate"
 
+_DENIED = "images that nobody may run: a digest or a repository a line"
 _TOP = """\
 Look at what goes into a multi-tenant AKS cluster: every workload lands sandboxed (Kata), meshed
 (Istio) and micro-segmented. What was left open is filled in, what is wrong is denied with a
@@ -105,6 +106,7 @@ def _serve(command: argparse.ArgumentParser) -> None:
     command.add_argument("--tls-cert", metavar="F", help="PEM, the leaf first; needed")
     command.add_argument("--tls-key", metavar="F", help="PEM, unencrypted; needed")
     command.add_argument("--rulebook", metavar="F", help="your rulebook (the built-in one)")
+    command.add_argument("--denied-images", metavar="F", help=_DENIED)
     command.add_argument(
         "--cluster",
         metavar="PATH",
@@ -125,6 +127,7 @@ def _check(command: argparse.ArgumentParser) -> None:
         help="what exists already: file or folder, repeatable; what is there too is an update",
     )
     command.add_argument("--rulebook", metavar="F", type=Path, help="your rulebook")
+    command.add_argument("--denied-images", metavar="F", type=Path, help=_DENIED)
     command.add_argument(
         "-n",
         "--namespace",

@@ -32,6 +32,7 @@ class Question:
     paths: tuple[str, ...]
     cluster: tuple[str, ...] = ()
     rulebook: FilePath | None = None
+    denied_images: FilePath | None = None
     namespace: str = DEFAULT_NAMESPACE
     phases: tuple[Phase, ...] = RAW
     requester: Requester | None = None
@@ -42,6 +43,7 @@ def check(question: Question, stdin: Callable[[], bytes]) -> Report:
     """Judge all objects in the paths. What cannot be read is a mistake; the rest is judged."""
     try:
         rulebook = book.load(question.rulebook, mutate=question.mutate)
+        rulebook = book.deny_images(rulebook, question.denied_images)
     except book.BadRulebook as bad:
         return Report(mistakes=bad.mistakes)
     reading = read_paths(question.paths, stdin)

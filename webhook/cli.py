@@ -68,6 +68,7 @@ def check(asked: argparse.Namespace) -> int:
         paths=tuple(asked.paths),
         cluster=tuple(asked.cluster),
         rulebook=asked.rulebook,
+        denied_images=asked.denied_images,
         namespace=asked.namespace,
         phases=RAW if asked.phase == "raw" else FINAL,
         requester=requester,

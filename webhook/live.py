@@ -46,7 +46,7 @@ class Live:
         self._beat: float | None = None
         self._unpublished = False
         self._said: list[str] = []
-        self._rulebook_file = Watched([settings.rulebook] if settings.rulebook else [])
+        self._rulebook_files = Watched(filter(None, [settings.rulebook, settings.denied_images]))
         self._view_files = Watched(settings.cluster)
         self.rulebook: Rulebook = self._read_rulebook()
         self.cluster = self._read_view()
@@ -100,7 +100,7 @@ class Live:
 
     def refresh(self, *, force: bool = False) -> None:
         """Read again what changed on disk. Blocks: call it in a thread."""
-        moved = self._rulebook_file.changed() or force
+        moved = self._rulebook_files.changed() or force
         if moved:
             self._swap("rulebook", self._reload_rulebook, book.BadRulebook)
         if self._view_files.changed() or force:
@@ -145,7 +145,8 @@ class Live:
 
     def _read_rulebook(self) -> Rulebook:
         settings = self._settings
-        return book.load(settings.rulebook, audit=settings.audit, mutate=settings.mutate)
+        rulebook = book.load(settings.rulebook, audit=settings.audit, mutate=settings.mutate)
+        return book.deny_images(rulebook, settings.denied_images)
 
     def _read_view(self) -> Cluster:
         if self._mirror is not None:

@@ -18,6 +18,7 @@ from rules.rulebook import Configured, Rulebook
 from rules.selectors import LabelSelector
 from rules.site import Site
 from rules.words import place
+from webhook import denied
 from webhook.documents import Document, parse
 from webhook.rulebook_shape import faults, shape_of
 from webhook.text import Mistake, Text
@@ -71,6 +72,16 @@ def load(path: FilePath | None, *, audit: bool = False, mutate: bool = True) -> 
         message = f"cannot be read: {error.strerror}"
         raise BadRulebook([Mistake(str(path), 1, 1, message)]) from error
     return read(Text.of(str(path), data), options)
+
+
+def deny_images(book: Rulebook, path: FilePath | None) -> Rulebook:
+    """The rulebook with the list of denied images in this file. Raises BadRulebook."""
+    if path is None:
+        return book
+    entries, mistakes = denied.read(path)
+    if mistakes:
+        raise BadRulebook(mistakes)
+    return replace(book, site=replace(book.site, denied_images=entries))
 
 
 def read(

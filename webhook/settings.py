@@ -36,6 +36,7 @@ class Settings:
     kubeconfig: str = ""
     service: str = ""
     rulebook: Path | None = None
+    denied_images: Path | None = None
     host: str = "0.0.0.0"  # noqa: S104  # a webhook is called from outside its pod
     port: int = 8443
     probe_port: int = 9080
@@ -58,7 +59,7 @@ def read_settings(
             "--tls-cert and --tls-key are needed: the API server calls webhooks over TLS only; "
             "`sallyport certs issue --out DIR` makes a pair"
         )
-    rulebook = given.text("rulebook")
+    rulebook, denied = given.text("rulebook"), given.text("denied_images")
     return Settings(
         tls_cert=Path(given.text("tls_cert")),
         tls_key=Path(given.text("tls_key")),
@@ -66,6 +67,7 @@ def read_settings(
         kubeconfig=given.environment.get("KUBECONFIG", ""),
         service=_service(given.environment),
         rulebook=Path(rulebook) if rulebook else None,
+        denied_images=Path(denied) if denied else None,
         host=given.text("host") or "0.0.0.0",  # noqa: S104  # see Settings
         port=given.port("port", 8443),
         probe_port=given.port("probe_port", 9080),

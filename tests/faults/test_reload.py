@@ -46,9 +46,19 @@ class Site:
         self.keys = issue(folder / "keys")
         self.rulebook = folder / "rulebook.yaml"
         self.view = folder / "cluster.yaml"
+        self.denied = folder / "denied-images.txt"
         self.rulebook.write_text(GOOD, encoding="utf-8")
         self.view.write_text(VIEW, encoding="utf-8")
-        self.server = Serving(self.keys, "--rulebook", self.rulebook, "--cluster", self.view)
+        self.denied.write_text("", encoding="utf-8")
+        files = (
+            "--rulebook",
+            self.rulebook,
+            "--cluster",
+            self.view,
+            "--denied-images",
+            self.denied,
+        )
+        self.server = Serving(self.keys, *files)
 
     def reload(self, what: str, result: str, change: Callable[[], object]) -> None:
         """Change something, have it read again, and wait until that has turned out so."""
@@ -66,6 +76,7 @@ class Site:
 
     def restore(self) -> None:
         """As it was in the beginning."""
+        self.denied.write_text("", encoding="utf-8")
         self.reload("rulebook", "done", lambda: self.rulebook.write_text(GOOD, encoding="utf-8"))
         self.reload("view", "done", lambda: self.view.write_text(VIEW, encoding="utf-8"))
 
@@ -87,6 +98,30 @@ def site(shared: Site) -> Iterator[Site]:
 
 def denied(site: Site, value: Any, **request: Any) -> set[str]:
     return reasons(site.server.ask(ask(value, **request)))
+
+
+def test_row_40_a_list_of_denied_images_is_taken_and_of_a_bad_one_the_last_good_one_stays(
+    site: Site,
+) -> None:
+    image = pod({"containers": [{"name": "app", "image": "evil.example/app:1"}]})
+    assert "image-not-denied" not in denied(site, image)
+    text = "# found yesterday\nevil.example  # all of it\n"
+    site.reload("rulebook", "done", lambda: site.denied.write_text(text, encoding="utf-8"))
+    assert "image-not-denied" in denied(site, image)
+    site.reload("rulebook", "failed", lambda: site.denied.write_text("a\n b:1\n", encoding="utf-8"))
+    site.says(f'{site.denied}:2:2: "b:1" is neither')
+    assert "image-not-denied" in denied(site, image)
+    site.reload("rulebook", "failed", site.denied.unlink)
+    assert "image-not-denied" in denied(site, image)
+
+
+def test_a_bad_list_of_denied_images_at_boot_is_told_and_ends_it(
+    tmp_path: Path, keys: Path, view: Path
+) -> None:
+    listed = tmp_path / "denied-images.txt"
+    listed.write_text("evil.example/a:1\n", encoding="utf-8")
+    code, told = refusal(*command(keys, "--cluster", view, "--denied-images", listed))
+    assert (code, f"{listed}:1:1: " in told) == (2, True)
 
 
 SPOILT_BOOKS: list[bytes] = [

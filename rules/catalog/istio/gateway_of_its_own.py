@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rules.hosts import is_listed
+from rules.hosts import is_listed, normal
 from rules.model import ISTIO_GATEWAY, JSON, Finding, Path, rule
 from rules.pods import mapping
 from rules.review import Cluster, Review
@@ -42,6 +42,7 @@ ALLOW = [
 DENY = [
     _gateway(_OWN, "'*'"),
     _gateway(_OWN, "'./*'"),
+    _gateway(_OWN, "'*.'"),
     _gateway(_SHARED, "a.example.com"),
     _listed(_gateway(_SHARED, "pay.example.com")),
     _listed(_gateway(_SHARED, "'*.dev'")),
@@ -58,8 +59,8 @@ def check(review: Review, _cluster: Cluster, *, hosts: Sequence[str] = ()) -> It
     yield from misshapen(spec, SHAPE, CHECK, ("spec",))
     served = list(_hosts(spec))
     for path, host in served:
-        if host == "*":
-            message = 'is "*", every host there is; name those that are yours'
+        if normal(host) == "*":
+            message = f"is {quote(host)}, every host there is; name those that are yours"
             yield Finding(check=CHECK, path=path, message=message, found=host)
     selector = mapping(spec, "selector")
     foreign = [host for _, host in served if not is_listed(host, hosts)]

@@ -12,13 +12,14 @@ from collections.abc import Iterator, Sequence
 from ipaddress import ip_address, ip_network
 
 from rules.hosts import is_mesh_host, namespace_of
-from rules.model import JSON, SERVICE_ENTRY, VIRTUAL_SERVICE, Finding, Fix, Path, rule
+from rules.model import JSON, SERVICE_ENTRY, VIRTUAL_SERVICE, Finding, Fix, Operation, Path, rule
 from rules.patch import set_field
 from rules.pods import mapping
 from rules.review import Cluster, Review
 from rules.shapes import misshapen
 from rules.words import quote
 
+LOCATIONS = (None, "MESH_EXTERNAL")
 SHAPE = {"hosts": [str], "gateways": [str], "exportTo": [str], "endpoints": [{"address": str}]}
 EXPORT: Path = ("spec", "exportTo")
 _LOCAL = "exportTo: ['.']"
@@ -51,6 +52,7 @@ DENY = [
     _entry("hosts: [api.example.com]"),
     _entry(f"hosts: ['*.local'], {_LOCAL}"),
     _entry(f"hosts: [alias.example.com], {_LOCAL}, endpoints: [{{address: pay.shop.svc}}]"),
+    _entry(f"hosts: [alias.example.com], {_LOCAL}, location: MESH_INTERNAL"),
 ]
 
 
@@ -76,7 +78,22 @@ def check(review: Review, cluster: Cluster, *, gateways: Sequence[str] = ()) -> 
             fix=Fix(set_field(review.object, EXPORT, ["."]), safe=False),
         )
     if review.kind == SERVICE_ENTRY.kind:
+        yield from _judge_location(spec)
         yield from _judge_endpoints(spec, cluster)
+
+
+def _judge_location(spec: JSON) -> Iterator[Finding]:
+    """What is said to be in the mesh would be one more name for it, unknown to other rules."""
+    stated = mapping(spec).get("location")
+    if stated not in LOCATIONS:
+        place: Path = ("spec", "location")
+        yield Finding(
+            check="MESH-ServiceEntry",
+            path=place,
+            message=f"is {quote(stated)}, and no name outside of the mesh is part of it; remove it",
+            found=stated,
+            fix=Fix((Operation("remove", place),), safe=False),
+        )
 
 
 def _judge_endpoints(spec: JSON, cluster: Cluster) -> Iterator[Finding]:

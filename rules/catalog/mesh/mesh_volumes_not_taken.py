@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rules.mesh import INJECTED, requires_mesh
+from rules.mesh import INJECTED, VOLUMES, requires_mesh
 from rules.model import JSON, NAMESPACE, PODS, Finding, Path, rule
 from rules.pods import mapping
 from rules.review import Cluster, Review
@@ -34,21 +34,7 @@ DENY = [
 
 
 @rule(kinds=PODS, reads=(NAMESPACE,), shaped=True, phase="raw", severity="critical")
-def check(
-    review: Review,
-    cluster: Cluster,
-    *,
-    names: Sequence[str] = (
-        "workload-certs",
-        "workload-socket",
-        "credential-socket",
-        "istiod-ca-cert",
-        "istio-token",
-        "istio-envoy",
-        "istio-data",
-        "istio-podinfo",
-    ),
-) -> Iterator[Finding]:
+def check(review: Review, cluster: Cluster, *, names: Sequence[str] = VOLUMES) -> Iterator[Finding]:
     """`names`: those of the volumes that the injection template adds."""
     if not requires_mesh(cluster.namespace(review.namespace)):
         return

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rules.injection import INJECT, INJECTION, MESH_LABEL, REVISION, Injection, Obstacle
+from rules.injection import INJECT, INJECTION, REVISION, Injection, Obstacle
+from rules.mesh import requires_mesh
 from rules.model import MUTATING_WEBHOOKS, NAMESPACE, PODS, Finding, Fix, Operation, Path, rule
 from rules.patch import lookup, set_field
 from rules.review import Cluster, Review
@@ -80,7 +81,7 @@ FIX = [
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """One Finding for each thing that keeps the sidecar away."""
     namespace = cluster.namespace(review.namespace)
-    if namespace.labels.get(MESH_LABEL) == "off":
+    if not requires_mesh(namespace):
         return
     injection = Injection.of(review.pod, namespace, cluster.revisions)
     obstacles = injection.obstacles()

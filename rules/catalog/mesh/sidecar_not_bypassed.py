@@ -12,12 +12,12 @@ that can break an image. The namespace label `sallyport.dev/mesh: off` lifts the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from rules.injection import MESH_LABEL
+from rules.mesh import requires_mesh
 from rules.model import JSON, NAMESPACE, POD, PODS, Finding, Fix, Level, Path, rule
 from rules.patch import lookup, set_field
-from rules.pods import mapping
+from rules.pods import Container, added, mapping
 from rules.review import Cluster, Review
 from rules.sidecar import IMAGE, PROXY_ID, Sidecar
 from rules.words import quote
@@ -66,6 +66,7 @@ DENY = [
     _ADDED
     % (_BUSY % f"{_DEBUG}, {{name: new, securityContext: {{runAsUser: 1337}}}}", _BUSY % _DEBUG),
     _ADDED % (_BUSY % "{name: new, securityContext: {capabilities: {add: [NET_ADMIN]}}}", _BARE),
+    _ADDED % (_BUSY % "{name: a, securityContext: {runAsGroup: 1337}}", _BARE),
     f"{{kind: Pod, spec: {{initContainers: [{_PROXY}], containers: [{{name: a}}]}}}}",
 ]
 WARN = [
@@ -79,6 +80,7 @@ WARN = [
 @rule(
     kinds=PODS,
     also=((POD, "ephemeralcontainers"),),
+    operations=("CREATE",),  # of a stored pod nothing that is read here can change
     reads=(NAMESPACE,),
     shaped=True,
     severity="high",
@@ -90,18 +92,18 @@ def check(
 
     `sidecar_image`: a regular expression that the images of Istio's containers begin with.
     """
-    if review.operation == "UPDATE" and not review.subresource:
-        return  # of a stored pod nothing that is read here can change
-    if cluster.namespace(review.namespace).labels.get(MESH_LABEL) == "off":
+    if not requires_mesh(cluster.namespace(review.namespace)):
         return
     genuine = Sidecar.of(review, cluster, sidecar_image).genuine if review.is_final else ()
-    known = [c.value.get("name") for c in review.former.pod.containers]
     pod = review.object
     default = mapping(review.pod.spec, "securityContext")
-    if not review.subresource:
+    looked_at: Iterable[Container] = review.pod.containers
+    if review.subresource:  # what a container is called proves nothing: two may have one name
+        looked_at = added(pod, review.old, "ephemeralContainers")
+    else:
         yield from _ids(pod, OF_POD, default)
-    for path, container in review.pod.containers:
-        if path in genuine or container.get("name") in known:
+    for path, container in looked_at:
+        if path in genuine:
             continue
         place, stated = (*path, "securityContext"), mapping(container, "securityContext")
         if PROXY_ID in stated.values():

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rules.injection import MESH_LABEL
+from rules.mesh import requires_mesh
 from rules.model import NAMESPACE, PODS, Finding, rule
 from rules.review import Cluster, Review
 from rules.words import quote
@@ -40,10 +40,10 @@ WARN = [_MEET % (f"{LEVEL}: restricted", "CNIChaining")]
 @rule(kinds=PODS, operations=("CREATE",), reads=(NAMESPACE,), shaped=True, severity="medium")
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """One Finding, of the namespace or of the mesh."""
-    labels = cluster.namespace(review.namespace).labels
-    if labels.get(MESH_LABEL) == "off":
+    namespace = cluster.namespace(review.namespace)
+    if not requires_mesh(namespace):
         return
-    level = labels.get(LEVEL)
+    level = namespace.labels.get(LEVEL)
     if cluster.site.mesh.redirection == "CNIChaining":
         yield Finding(
             check="MESH-REDIRECTION",

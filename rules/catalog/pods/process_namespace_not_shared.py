@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rules.mesh import requires_mesh
 from rules.model import NAMESPACE, PODS, Finding, rule
 from rules.refusal import removal
 from rules.review import Cluster, Review
-
-MESH_LABEL = "sallyport.dev/mesh"
 
 _SHARED = "{kind: Pod, spec: {shareProcessNamespace: true}}"
 _OFF = "{kind: Namespace, metadata: {name: default, labels: {sallyport.dev/mesh: 'off'}}}"
@@ -28,7 +27,7 @@ DENY = [_SHARED]
 @rule(kinds=PODS, reads=(NAMESPACE,), shaped=True, severity="high")
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """Only where the mesh is required."""
-    if cluster.namespace(review.namespace).labels.get(MESH_LABEL) == "off":
+    if not requires_mesh(cluster.namespace(review.namespace)):
         return
     if review.pod.spec.get("shareProcessNamespace") is True:
         yield removal(review, "SBX-11", ("spec", "shareProcessNamespace"), "is true")

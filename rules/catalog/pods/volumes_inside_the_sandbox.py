@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from rules.model import PODS, Finding, Operation, rule
+from rules.model import POD, PODS, Finding, Operation, rule
 from rules.pods import Item, items, mapping
 from rules.refusal import refuse
 from rules.review import Cluster, Review
@@ -35,6 +35,7 @@ def _pod(volume: str) -> str:
 
 
 _BLOCK = "{kind: Pod, spec: {containers: [{volumeDevices: [{name: d, devicePath: /dev/d}]}]}}"
+_DEBUG = _BLOCK.replace("containers", "ephemeralContainers")
 ALLOW = [
     *(_pod(f"{source}: {{}}") for source in sorted(INSIDE)),
     _pod("csi: {driver: secrets-store.csi.k8s.io}"),
@@ -50,10 +51,12 @@ DENY = [
     _pod("csi: {}"),
     "{kind: Pod, spec: {volumes: [{name: a}]}}",
     f"{{object: {_BLOCK}, parameters: {{devices: false}}}}",
+    f"{{object: {_DEBUG}, old: {{kind: Pod}}, operation: UPDATE, subresource: ephemeralcontainers,"
+    " parameters: {devices: false}}",
 ]
 
 
-@rule(kinds=PODS, shaped=True, severity="critical")
+@rule(kinds=PODS, also=((POD, "ephemeralcontainers"),), shaped=True, severity="critical")
 def check(
     review: Review,
     _cluster: Cluster,
@@ -67,7 +70,8 @@ def check(
     devices: bool = True,
 ) -> Iterator[Finding]:
     """`drivers`: CSI drivers of inline volumes; `devices`: claims may come as block devices."""
-    for volume in items(review.pod.spec, ("spec",), "volumes"):
+    # a debugger cannot bring volumes
+    for volume in items(review.pod.spec, ("spec",), "volumes") if not review.subresource else ():
         sources = volume.value.keys() - NO_SOURCE
         if not sources or not sources <= INSIDE:
             yield from _judge(review, volume, drivers)
