@@ -14,6 +14,7 @@ from msgspec.json import Decoder
 
 from rules.facts import MeshPolicy, Namespace, Term, Webhooks, is_managed
 from rules.model import (
+    AUTHORIZATION_POLICY,
     DESTINATION_RULE,
     MUTATING_WEBHOOKS,
     NAMESPACE,
@@ -71,6 +72,15 @@ class _DestinationRule(Shape):
     spec: _DestinationRuleSpec | None = None
 
 
+class _AuthorizationPolicySpec(msgspec.Struct, rename="camel", omit_defaults=True):
+    action: Any = None
+    selector: Any = None
+
+
+class _AuthorizationPolicy(Shape):
+    spec: _AuthorizationPolicySpec | None = None
+
+
 def _keep_namespace(found: Shape) -> Namespace:
     return Namespace(found.metadata.name, found.metadata.labels or {})
 
@@ -88,7 +98,9 @@ def _terms(found: _Configuration) -> Iterator[Term]:
                 yield Term(wanted.key, wanted.operator, tuple(wanted.values or ()))
 
 
-def _keep_policy(found: _PeerAuthentication | _DestinationRule) -> MeshPolicy:
+def _keep_policy(
+    found: _PeerAuthentication | _DestinationRule | _AuthorizationPolicy,
+) -> MeshPolicy:
     about = found.metadata
     return MeshPolicy(
         about.namespace,
@@ -106,5 +118,6 @@ FOLLOWED = (
     Kept(VALIDATING_WEBHOOKS, Decoder(_Configuration), _keep_webhooks),
     Kept(PEER_AUTHENTICATION, Decoder(_PeerAuthentication), _keep_policy, installed=True),
     Kept(DESTINATION_RULE, Decoder(_DestinationRule), _keep_policy, installed=True),
+    Kept(AUTHORIZATION_POLICY, Decoder(_AuthorizationPolicy), _keep_policy, installed=True),
 )
 NAMESPACES = FOLLOWED[0]
