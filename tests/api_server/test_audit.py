@@ -14,7 +14,7 @@ from tests.api_server.objects import pod, policy
 from tests.api_server.patience import await_that
 from tests.api_server.people import Person
 from tests.api_server.serving import SITE, Serving
-from tests.api_server.world import furnish
+from tests.api_server.world import furnish, injecting
 from tests.control_plane.binaries import Binaries
 from tests.control_plane.cluster import ControlPlane
 
@@ -73,6 +73,7 @@ def audited(
     ) as own:
         furnish(own)
         with (
+            injecting(own, tmp_path_factory.mktemp("istio")),
             Serving(tmp_path_factory.mktemp("sallyport"), rulebook=HALF) as server,
             opened(own, server, failure_policy="Ignore"),
         ):

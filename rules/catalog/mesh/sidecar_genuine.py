@@ -80,7 +80,8 @@ ALLOW = [
 DENY = [
     f"{{object: {_MISSED}, cluster: [{_MEETS}, {_INJECTOR}], phase: final}}",
     f"{{object: {_MISSED}, cluster: [{_MEETS}], phase: final}}",
-    f"{{object: {{kind: Pod, spec: {{initContainers: [{_init()}]}}}},"
+    "{object: {kind: Pod, metadata: {labels: {security.istio.io/tlsMode: istio}},"
+    f" spec: {{initContainers: [{_init()}]}}}},"
     f" cluster: [{_MEETS}, {_INJECTOR}], phase: final}}",
     _pod(_init(), _proxy()),  # an init container that ends
     _pod(_init(), _proxy(f"{_STAYS}, command: [sh]", image="evil.example/x:1")),
