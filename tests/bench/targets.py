@@ -19,6 +19,7 @@ MEASUREMENTS = {
     "start": ("T8",),
     "connections": ("T9",),
     "through": ("T4", "T10"),
+    "judgement": (),
 }
 """What must be run for a target."""
 
