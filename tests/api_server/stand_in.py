@@ -54,8 +54,7 @@ def stand_in(folder: Path, *, native: bool = True) -> Iterator[Injector]:
     pair = Volume(folder / f"injector-{native}", issue_leaf(authority, [HOST], now=now))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.certificate, pair.key)
-    answering = type("_Native" if native else "_Classic", (_Answering,), {"native": native})
-    server = ThreadingHTTPServer((HOST, 0), answering)
+    server = ThreadingHTTPServer((HOST, 0), _Native if native else _Classic)
     server.socket = context.wrap_socket(
         server.socket, server_side=True, do_handshake_on_connect=False
     )
@@ -85,7 +84,7 @@ def _webhook(name: str, url: str, authority: bytes) -> JSON:
     }
 
 
-class _Answering(BaseHTTPRequestHandler):
+class _Native(BaseHTTPRequestHandler):
     """Answers AdmissionReviews, one thread a connection."""
 
     protocol_version = "HTTP/1.1"
@@ -114,6 +113,12 @@ class _Answering(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Silent: pytest shows what failed."""
+
+
+class _Classic(_Native):
+    """The same with classic sidecars."""
+
+    native = False
 
 
 def _is_wanted(value: JSON, namespace: str) -> bool:
