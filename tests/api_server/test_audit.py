@@ -14,7 +14,7 @@ from tests.api_server.objects import pod, policy
 from tests.api_server.patience import await_that
 from tests.api_server.people import Person
 from tests.api_server.serving import SITE, Serving
-from tests.api_server.world import furnish, injecting
+from tests.api_server.world import furnish
 from tests.control_plane.binaries import Binaries
 from tests.control_plane.cluster import ControlPlane
 
@@ -73,7 +73,6 @@ def audited(
     ) as own:
         furnish(own)
         with (
-            injecting(own, tmp_path_factory.mktemp("istio")),
             Serving(tmp_path_factory.mktemp("sallyport"), rulebook=HALF) as server,
             opened(own, server, failure_policy="Ignore"),
         ):
@@ -84,7 +83,7 @@ def test_decisions_are_kept_under_the_ids_of_our_log(
     audited: tuple[Person, Serving], log: Log
 ) -> None:
     developer, server = audited
-    developer.create(pod("denied", runtimeClassName="runc"))
+    developer.create(pod("denied", runtimeClassName="runc"), namespace="unmeshed")
     developer.create(policy("counted", 80))
 
     denied, counted = log.annotations("denied"), log.annotations("counted")
