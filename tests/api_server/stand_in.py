@@ -18,7 +18,7 @@ from threading import Thread
 
 from certs.issue import issue_authority, issue_leaf
 from rules.model import JSON
-from tests.api_server.injector import LISTS, REVISION, Injector
+from tests.api_server.injector import REVISION, Injector
 from tests.certs.volume import Volume
 from webhook.injector import inject
 
@@ -26,7 +26,8 @@ HOST = "127.0.0.1"
 NEVER = ("kube-system", "kube-public", "kube-node-lease", "local-path-storage")
 STATED = "sidecar.istio.io/inject"
 OVERRIDES = "proxy.istio.io/overrides"
-NAMES = ("istio-proxy", "istio-init")
+OWN = {"containers": ("istio-proxy",), "initContainers": ("istio-proxy", "istio-init")}
+"""The containers of an author that stand for Istio's own, by list."""
 NOT_REFUSED = {"key": STATED, "operator": "NotIn", "values": ["false"]}
 SELECTORS = {
     "rev.namespace.": (
@@ -132,20 +133,24 @@ def _is_wanted(value: JSON, namespace: str) -> bool:
 def _overlay(value: JSON, *, native: bool) -> JSON:
     """The pod with the sidecar, over which its author has the last word.
 
-    By a container of one's own under Istio's name, or unseen, in an annotation.
+    By a container of one's own under Istio's name, or unseen, in an annotation; the injector keeps
+    in that annotation what it was told.
     """
     stated = copy.deepcopy(value)
     spec, annotations = stated["spec"], stated["metadata"].get("annotations", {})
-    hidden = json.loads(annotations.get(OVERRIDES, "{}"))
-    own = [one for at in LISTS for one in (*hidden.get(at, ()), *spec.get(at, ()))]
-    for at in LISTS:
-        spec[at] = [one for one in spec.get(at, ()) if one["name"] not in NAMES]
-    spec["containers"] = spec["containers"] or [{"name": "main"}]
+    own = json.loads(annotations.get(OVERRIDES, "{}"))
+    for at, names in OWN.items():
+        listed = spec.get(at, [])
+        own[at] = [*own.get(at, ()), *(one for one in listed if one["name"] in names)]
+        spec[at] = [one for one in listed if one["name"] not in names]
     injected = inject(stated, REVISION, native=native)
-    for container in (c for at in LISTS for c in injected["spec"][at]):
-        for mine in own:
+    told = [one for at in OWN for one in own[at]]
+    for container in (c for at in OWN for c in injected["spec"][at]):
+        for mine in told:
             if mine["name"] == container["name"]:
                 _merge(container, mine)
+    if told:
+        injected["metadata"]["annotations"][OVERRIDES] = json.dumps(own)
     return injected
 
 

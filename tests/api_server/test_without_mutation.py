@@ -86,7 +86,8 @@ def test_a_forged_sidecar_is_told_from_the_genuine_one(developer: Person, forger
     value = pod("forged", runtimeClassName=KATA)
     value["metadata"]["annotations"] = annotations
     if container:
-        value["spec"]["containers"].append(container)
+        at = "initContainers" if container["name"] == "istio-init" else "containers"
+        value["spec"].setdefault(at, []).append(container)
 
     answer = developer.apply(value, flags=("--dry-run=server",))
 
