@@ -66,8 +66,12 @@ OVERRIDDEN = {"initContainers": [{"name": "istio-init", "image": "registry.examp
 FORGED: dict[str, tuple[JSON, JSON]] = {
     "image": ({"name": "istio-proxy", "image": "registry.example/x:1"}, {}),
     "command": ({"name": "istio-proxy", "image": "auto", "command": ["sh"]}, {}),
-    "rights": (
-        {"name": "istio-proxy", "image": "auto", "securityContext": {"privileged": True}},
+    "variable": (
+        {
+            "name": "istio-proxy",
+            "image": "auto",
+            "env": [{"name": "DISABLE_ENVOY", "value": "true"}],
+        },
         {},
     ),
     "ports": (  # row 70: what -d names is not captured
