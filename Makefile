@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench golden docs lock control-plane clean
+.PHONY: help demo test test-istio check format bench golden docs lock control-plane clean
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -27,6 +27,9 @@ demo: $(VENV)/.runtime    ## the main job on this machine, no cluster needed (ON
 
 test: $(VENV)/.dev        ## all tests, those against a real kube-apiserver too
 	$(BIN)/python -m pytest $(ARGS)
+
+test-istio: $(VENV)/.dev  ## the tests through the API server with Istio's real injector, built once (no CI)
+	SALLYPORT_ISTIO=1 $(BIN)/python -m pytest tests/api_server $(ARGS)
 
 check: $(VENV)/.dev       ## format, lint, types, imports, generated files fresh
 	$(BIN)/ruff format --check .

@@ -65,6 +65,14 @@ class Injection(NamedTuple):
             found.append(selection)
         return found
 
+    @property
+    def revision(self) -> str:
+        """The revision or tag that selects the pod, where nothing keeps the sidecar away."""
+        space = self.namespace.labels
+        if INJECTION in space:
+            return "default"
+        return space.get(REVISION) or self.labels.get(REVISION) or "default"
+
     def _selection(self, stated: str | None) -> Obstacle | None:
         """Why no injector selects the pod. The first that names a mesh decides, right or wrong."""
         space = self.namespace.labels

@@ -13,6 +13,7 @@ from rules.model import (
     POD,
     Kind,
 )
+from webhook.injector import inject
 
 UID = "0123abcd-0000-4000-8000-000000000000"
 SPACE = "shop"
@@ -107,6 +108,11 @@ def ask(
         "apiVersion": "admission.k8s.io/v1",
         "request": copy.deepcopy(usual | request),
     }
+
+
+def ask_stored(pod_: JSON, **request: JSON) -> JSON:
+    """The AdmissionReview about the creation of a pod at the last door: Istio has been there."""
+    return ask(inject(pod_, REVISION), **request)
 
 
 def ask_update(value: JSON, old: JSON, kind: Kind = POD, **request: JSON) -> JSON:

@@ -390,7 +390,7 @@ def test_the_requester_and_phases_reach_the_rules() -> None:
 
 def test_in_the_final_phase_nothing_is_filled_in(tmp_path: Path) -> None:
     report = _check(tmp_path, MESHED, POD_TEXT, phases=FINAL)
-    assert _spoken(report) == DENIED
+    assert _spoken(report) == [*DENIED, ("sidecar-genuine", "deny", "INJ-FINAL")]
     assert not report.judged[1].decision.patch
 
 

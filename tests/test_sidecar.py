@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import pytest
@@ -14,63 +13,21 @@ from rules.review import Cluster, Content, Review
 from rules.sidecar import Sidecar
 from rules.site import Site
 from tests.examples import RULES, rulebook
+from tests.reviews import RESTRICTED
+from webhook.injector import inject
 from webhook.judge import judge
 
 IMAGE = "mcr.microsoft.com/oss/v2/istio/proxyv2:1.28.1"
-INIT: JSON = {
-    "name": "istio-init",
-    "image": IMAGE,
-    "args": [
-        "istio-iptables", "-p", "15001", "-z", "15006", "-u", "1337", "-m", "REDIRECT", "-i", "*",
-        "-x", "", "-b", "*", "-d", "15090,15021,15020", "--log_output_level=default:info",
-    ],
-    "securityContext": {
-        "allowPrivilegeEscalation": False,
-        "privileged": False,
-        "capabilities": {"add": ["NET_ADMIN", "NET_RAW"], "drop": ["ALL"]},
-        "runAsGroup": 0,
-        "runAsNonRoot": False,
-        "runAsUser": 0,
-    },
-}  # fmt: skip
-PROXY: JSON = {
-    "name": "istio-proxy",
-    "image": IMAGE,
-    "args": ["proxy", "sidecar", "--domain", "$(POD_NAMESPACE).svc.cluster.local"],
-    "env": [{"name": "PROXY_CONFIG", "value": "{}"}],
-    "securityContext": {
-        "allowPrivilegeEscalation": False,
-        "privileged": False,
-        "capabilities": {"drop": ["ALL"]},
-        "runAsGroup": 1337,
-        "runAsNonRoot": True,
-        "runAsUser": 1337,
-    },
-}
 APP: JSON = {
-    "name": "app",
-    "image": "web:1",
-    "securityContext": PROXY["securityContext"] | {"runAsUser": 1000, "runAsGroup": 1000},
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "web"},
+    "spec": {"containers": [{"name": "app", "image": "web:1", "securityContext": RESTRICTED}]},
 }
 
 
 def _pod(*, native: bool) -> JSON:
-    proxy = PROXY | ({"restartPolicy": "Always"} if native else {})
-    return copy.deepcopy(
-        {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {
-                "name": "web",
-                "labels": {"security.istio.io/tlsMode": "istio"},
-                "annotations": {"sidecar.istio.io/status": "{}", "istio.io/rev": "asm-1-28"},
-            },
-            "spec": {
-                "initContainers": [INIT, *([proxy] if native else [])],
-                "containers": [APP, *([] if native else [proxy])],
-            },
-        }
-    )
+    return inject(APP, "asm-1-28", native=native)
 
 
 def _said(pod: JSON, *names: str, phases: tuple[Phase, ...] = ("final",), **parameters: Any) -> Any:

@@ -1,7 +1,8 @@
 """`sallyport demo`: the main job on this machine, with no cluster.
 
 Makes certificates, starts the real server on the built-in rulebook, sends it the manifests of
-manifests/samples as the API server would, over TLS, and prints what kubectl would print.
+manifests/samples as the API server would, over TLS, and prints what kubectl would print. Between
+the two doors stands Istio's injector, as in a cluster.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -25,9 +27,14 @@ from uuid import uuid4
 import yaml
 
 from certs.keep import keep_files
+from rules.injection import Injection
 from rules.model import JSON, Operation
 from rules.patch import apply
+from rules.review import Cluster
+from rules.site import Site
+from webhook.cluster import load as read_cluster
 from webhook.configuration import webhooks
+from webhook.injector import TEMPLATE, inject
 from webhook.rulebook import catalogue, load
 
 WORLD = "world.yaml"
@@ -47,9 +54,10 @@ def demo(*, once: bool = False) -> int:
             print(f"Sallyport serves on https://127.0.0.1:{port}, with the built-in rulebook.")
             print(f"It takes the cluster to be what stands in {WORLD}.")
             caller = _Caller(port, Path(folder) / "ca.crt")
+            cluster = read_cluster([world], Site())
             for sample in sorted(samples.iterdir(), key=lambda file: file.name):
-                if sample.name != WORLD:
-                    _show(caller, sample.name, sample.read_text(encoding="utf-8"))
+                if sample.name not in {WORLD, TEMPLATE}:
+                    _show(caller, cluster, sample)
             if not once:
                 print(f"\nStill serving on https://127.0.0.1:{port}; Ctrl-C ends it.", flush=True)
                 _wait(server)
@@ -108,18 +116,20 @@ class _Caller:
         return json.loads(text)["response"]
 
 
-def _show(caller: _Caller, name: str, text: str) -> None:
+def _show(caller: _Caller, cluster: Cluster, sample: Traversable) -> None:
     """One sample: its comment, the command, and what kubectl would print."""
+    name, text = sample.name, sample.read_text(encoding="utf-8")
     comment = text.partition("\n")[0].removeprefix("# ")
     value = yaml.safe_load(text)
     print(f"\n# {comment}\n$ kubectl apply -f {name}")
-    stored = value
+    mended = stored = value
     if value["kind"] == "Pod":
         response = caller.ask("/mutate", value)
         if not response["allowed"]:
             _refuse(name, "Mutating", value["kind"], response)
             return
-        stored = _patched(value, response)
+        mended = _patched(value, response)
+        stored = _injected(mended, cluster)
     response = caller.ask("/validate", stored)
     for warning in response.get("warnings", ()):
         print(f"Warning: {warning}")
@@ -129,8 +139,10 @@ def _show(caller: _Caller, name: str, text: str) -> None:
     kind = KINDS[value["kind"]]
     group = f".{kind.group}" if kind.group else ""
     print(f"{kind.kind.lower()}{group}/{value['metadata']['name']} created")
-    for line in _difference(value, stored):
+    for line in _difference(value, mended):
         print(f"  {line}")
+    if stored is not mended:
+        print("  and Istio's injector puts its sidecar in")
 
 
 def _refuse(name: str, door: str, kind: str, response: JSON) -> None:
@@ -146,6 +158,13 @@ def _patched(value: JSON, response: JSON) -> JSON:
     return apply(value, [_operation(o) for o in json.loads(base64.b64decode(response["patch"]))])
 
 
+def _injected(pod: JSON, cluster: Cluster) -> JSON:
+    """The pod as it is when Istio's injector was asked, if it is."""
+    namespace = cluster.namespace(pod["metadata"]["namespace"])
+    injection = Injection.of(pod, namespace, cluster.revisions)
+    return pod if injection.obstacles() else inject(pod, injection.revision)
+
+
 def _operation(value: dict[str, Any]) -> Operation:
     steps = value["path"].split("/")[1:]
     path = tuple(step.replace("~1", "/").replace("~0", "~") for step in steps)
@@ -155,7 +174,7 @@ def _operation(value: dict[str, Any]) -> Operation:
 def _difference(before: JSON, after: JSON) -> Iterator[str]:
     """What we filled in, as a difference of YAML."""
     was, now = (yaml.safe_dump(value, sort_keys=False).splitlines() for value in (before, after))
-    for line in difflib.unified_diff(was, now, "as written", "as stored", n=2, lineterm=""):
+    for line in difflib.unified_diff(was, now, "as written", "as mended", n=2, lineterm=""):
         if not line.startswith("@@"):
             yield line
 

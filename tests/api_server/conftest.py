@@ -12,15 +12,18 @@ from tests.api_server.doors import opened
 from tests.api_server.people import Person
 from tests.api_server.pressure import Pressure
 from tests.api_server.serving import Serving
-from tests.api_server.world import clear, furnish
+from tests.api_server.world import clear, furnish, injecting
 from tests.control_plane.cluster import ControlPlane
 
 
 @pytest.fixture(scope="package")
-def world(control_plane: ControlPlane) -> Iterator[ControlPlane]:
-    """The control plane with what stands in world.yaml, and afterwards without it."""
+def world(
+    control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ControlPlane]:
+    """The control plane with what stands in world.yaml and Istio's injector, then without."""
     furnish(control_plane)
-    yield control_plane
+    with injecting(control_plane, tmp_path_factory.mktemp("istio")):
+        yield control_plane
     clear(control_plane)
 
 
@@ -39,7 +42,7 @@ def sallyport(
     ):
         yield server
     everything = "deployments,replicasets,pods,networkpolicies,jobs,cronjobs"
-    for namespace in ("foo", "bar", "drifted", "platform-tools"):
+    for namespace in ("foo", "bar", "drifted", "unmeshed", "platform-tools"):
         gone = ("delete", everything, "--all", "--namespace", namespace, "--wait=false")
         world.kubectl(*gone)
 

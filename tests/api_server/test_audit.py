@@ -83,7 +83,7 @@ def test_decisions_are_kept_under_the_ids_of_our_log(
     audited: tuple[Person, Serving], log: Log
 ) -> None:
     developer, server = audited
-    developer.create(pod("denied", runtimeClassName="runc"))
+    developer.create(pod("denied", runtimeClassName="runc"), namespace="unmeshed")
     developer.create(policy("counted", 80))
 
     denied, counted = log.annotations("denied"), log.annotations("counted")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from rules.model import JSON
 from tests.api_server.doors import called
 from tests.api_server.objects import KATA, deployment, pod
 from tests.api_server.people import Person
@@ -57,3 +60,40 @@ def test_forged_input_is_denied_at_the_door_that_is_left(developer: Person) -> N
     assert (
         '"pods.validate.sallyport.dev" denied the request: [mesh-annotations-allowed]' in answer.err
     )
+
+
+OVERRIDDEN = {"initContainers": [{"name": "istio-init", "image": "registry.example/x:1"}]}
+FORGED: dict[str, tuple[JSON, JSON]] = {
+    "image": ({"name": "istio-proxy", "image": "registry.example/x:1"}, {}),
+    "command": ({"name": "istio-proxy", "image": "auto", "command": ["sh"]}, {}),
+    "variable": (
+        {
+            "name": "istio-proxy",
+            "image": "auto",
+            "env": [{"name": "DISABLE_ENVOY", "value": "true"}],
+        },
+        {},
+    ),
+    "ports": (  # row 70: what -d names is not captured
+        {"name": "istio-init", "image": "auto", "args": ["istio-iptables", "-d", "15090,8080"]},
+        {},
+    ),
+    "unseen": ({}, {"proxy.istio.io/overrides": json.dumps(OVERRIDDEN)}),
+    "status": ({}, {"sidecar.istio.io/status": "{}", "sidecar.istio.io/inject": "false"}),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGED)
+def test_a_forged_sidecar_is_told_from_the_genuine_one(developer: Person, forgery: str) -> None:
+    """Istio gives the author the last word on its containers; the door after it looks at them."""
+    container, annotations = FORGED[forgery]
+    value = pod("forged", runtimeClassName=KATA)
+    value["metadata"]["annotations"] = annotations
+    if container:
+        at = "initContainers" if container["name"] == "istio-init" else "containers"
+        value["spec"].setdefault(at, []).append(container)
+
+    answer = developer.apply(value, flags=("--dry-run=server",))
+
+    assert answer.code == 1
+    compare(answer.err, f"api_server/sidecar-with-a-forged-{forgery}.txt")

@@ -12,7 +12,18 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import connections, direct, lasting, machine, page, samples, targets, through, view
+from tests.bench import (
+    connections,
+    direct,
+    judgement,
+    lasting,
+    machine,
+    page,
+    samples,
+    targets,
+    through,
+    view,
+)
 from tests.bench.bench import QUICK, Bench, Pace
 from tests.bench.page import Measured
 from tests.bench.servers import ROOT, Silent
@@ -51,6 +62,8 @@ def _measure(bench: Bench, chosen: set[str], *, quick: bool) -> Measured:
     if "direct" in chosen:
         found.results = direct.measure(bench, direct.QUICK if quick else direct.CASES)
         found.figures += targets.direct(found.results)
+    if "judgement" in chosen:
+        found.judgements = judgement.measure(bench)
     if "open loop" in chosen:
         found.open_loop = direct.open_loop(bench)
         found.figures += targets.open_loop(found.open_loop)
@@ -98,6 +111,7 @@ def _facts(bench: Bench, seconds: float) -> dict[str, object]:
         "rounds": bench.pace.rounds,
         "slice": bench.pace.slice,
         "pod": len(reviews["pod"]),
+        "injected": len(reviews["pod-injected"]),
         "deployment": len(reviews["deployment"]),
         "limit": machine.LIMIT,
         "minutes": round(seconds / 60),

@@ -40,11 +40,13 @@ class Case:
 
 
 POD = Case("pod", "pod", 8)
+INJECTED = Case("pod with its sidecar", "pod-injected", 8)
 DEPLOYMENT = Case("Deployment", "deployment", 25)
 MUTATE = Case("mutate", "pod-left", 8, door="mutate")
 QUICK = (POD, DEPLOYMENT, MUTATE)
 CASES = (
     *QUICK,
+    INJECTED,
     Case("pod", "pod", 25),
     Case("Deployment", "deployment", 8),
     Case("Deployment, class left to us", "deployment-left", 25),

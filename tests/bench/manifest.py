@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rules.model import JSON
+from tests.reviews import RESTRICTED
 
 NAME = "checkout"
 LABELS = {"app.kubernetes.io/name": NAME, "team": "payments"}
@@ -59,7 +60,20 @@ def pod(runtime_class: str | None) -> JSON:
 
 def owned_pod(runtime_class: str | None) -> JSON:
     """The pod as a ReplicaSet asks for it, with the defaults of a template."""
-    made = pod(runtime_class)
+    return _owned(pod(runtime_class))
+
+
+def larger_pod(runtime_class: str | None) -> JSON:
+    """Likewise one with fifty settings, and with a container beside the application."""
+    made = deployment("", "2.14.3", runtime_class)["spec"]["template"]
+    made["spec"]["containers"][0]["env"] += [
+        {"name": f"FEATURE_{number}", "value": f"setting-{number}-of-{NAME}"}
+        for number in range(50)
+    ]
+    return _owned({"apiVersion": "v1", "kind": "Pod", **made})
+
+
+def _owned(made: JSON) -> JSON:
     made["metadata"] = {
         "generateName": f"{NAME}-74dcf8cdc-",
         "labels": LABELS | {"pod-template-hash": "74dcf8cdc"},
@@ -139,28 +153,13 @@ def _container(name: str, version: str, env: list[JSON]) -> JSON:
         },
         "readinessProbe": {"httpGet": {"path": "/ready", "port": "http"}},
         "livenessProbe": {"httpGet": {"path": "/live", "port": "http"}},
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "securityContext": RESTRICTED,
         "volumeMounts": [{"name": "config", "mountPath": f"/etc/{name}", "readOnly": True}],
     }
 
 
 def _defaulted(spec: JSON) -> JSON:
-    for container in spec["containers"]:
-        for port in container["ports"]:
-            port["protocol"] = "TCP"
-        for probe in (container["readinessProbe"], container["livenessProbe"]):
-            probe["httpGet"]["scheme"] = "HTTP"
-            probe |= {
-                "timeoutSeconds": 1,
-                "periodSeconds": 10,
-                "successThreshold": 1,
-                "failureThreshold": 3,
-            }
-        container |= {
-            "terminationMessagePath": "/dev/termination-log",
-            "terminationMessagePolicy": "File",
-            "imagePullPolicy": "IfNotPresent",
-        }
+    default_containers(spec["containers"])
     for volume in spec["volumes"]:
         volume["configMap"]["defaultMode"] = 420
     return spec | {
@@ -171,3 +170,26 @@ def _defaulted(spec: JSON) -> JSON:
         "serviceAccount": "default",
         "schedulerName": "default-scheduler",
     }
+
+
+def default_containers(containers: list[JSON]) -> None:
+    """Put in the defaults of containers."""
+    usual = {
+        "timeoutSeconds": 1,
+        "periodSeconds": 10,
+        "successThreshold": 1,
+        "failureThreshold": 3,
+    }
+    for container in containers:
+        for port in container.get("ports", ()):
+            port["protocol"] = "TCP"
+        for name in ("readinessProbe", "livenessProbe", "startupProbe"):
+            if name in container:
+                probe = container[name]
+                probe["httpGet"]["scheme"] = "HTTP"
+                container[name] = probe | {k: v for k, v in usual.items() if k not in probe}
+        container |= {
+            "terminationMessagePath": "/dev/termination-log",
+            "terminationMessagePolicy": "File",
+            "imagePullPolicy": "IfNotPresent",
+        }

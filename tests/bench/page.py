@@ -8,10 +8,11 @@ import platform
 import ssl
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import median, quantiles
 
 from tests.bench.connections import NewConnection
 from tests.bench.direct import OpenLoop, Result, Slice
+from tests.bench.judgement import Judgement
 from tests.bench.load import Report
 from tests.bench.targets import Figure, chosen
 from tests.bench.through import CLIENTS, PAIRS, Round, Share
@@ -40,7 +41,9 @@ METHOD = """
 - CPU is what the kernel accounts to the server's process, all threads, divided by the reviews that
   it answered. The server has one core and the load the other.
 - The pod is {pod} bytes of AdmissionReview, the Deployment update {deployment}, with all that an
-  API server puts into them ([tests/bench/samples.py](../tests/bench/samples.py)).
+  API server puts into them ([tests/bench/samples.py](../tests/bench/samples.py)). The pod lives in
+  a namespace without a mesh, else Istio would make it larger; with its sidecar one is {injected}.
+- One judgement is timed in one process, from the bytes of the review to those of the answer.
   The load generator looks at the status, the uid and the verdict of every answer; one wrong answer
   ends the run.
 - Through the API server (kube-apiserver {kubernetes}, etcd, controller manager, load and webhook on
@@ -72,6 +75,7 @@ class Measured:
 
     figures: list[Figure] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
+    judgements: list[Judgement] = field(default_factory=list)
     open_loop: OpenLoop | None = None
     rested: list[tuple[str, Report]] = field(default_factory=list)
     view: View | None = None
@@ -84,6 +88,8 @@ def tables(measured: Measured) -> str:
     parts = [_targets(measured.figures)]
     if measured.results:
         parts.append("## The webhook alone\n\n" + _alone(measured.results))
+    if measured.judgements:
+        parts.append("## One judgement\n\n" + _judgements(measured.judgements))
     if measured.open_loop:
         parts.append("## At a fixed rate\n\n" + _open(measured.open_loop))
     if measured.view:
@@ -130,6 +136,14 @@ def _alone(results: Iterable[Result]) -> str:
         return [str(one.case), *cpu, _text(median(one.costs)), *rps, *wait]
 
     return _table(head, [row(one) for one in results])
+
+
+def _judgements(found: Iterable[Judgement]) -> str:
+    def row(one: Judgement) -> list[str]:
+        *_, p99 = quantiles(one.times, n=100)
+        return [one.name, str(one.size), _text(median(one.times)), _text(p99)]
+
+    return _table(["review", "bytes", "p50 us", "p99"], [row(one) for one in found])
 
 
 def _open(found: OpenLoop) -> str:

@@ -14,14 +14,19 @@ from copy import deepcopy
 from rules.model import JSON
 from tests.bench import manifest
 from tests.bench.fields import fields_of
+from webhook.injector import inject
 
 NAMESPACE = "blue-prod"
+ALONE = "blue-batch"
+"""A namespace of the same tenant where no mesh is wanted, so that a pod is small."""
 CLASS = "kata-mshv-vm-isolation"
 UID = "705ab4f5-6393-11e8-b7cc-42010a800002"
 TIME = "2026-11-20T09:30:00Z"
 OWNER = "7a1ee7ec-2684-434e-b336-c77238f4d3bb"
 
-TENANT = {"istio.io/rev": "asm-1-28", "sallyport.dev/tenant": "blue", "stage": "production"}
+REVISION = "asm-1-28"
+TENANT = {"istio.io/rev": REVISION, "sallyport.dev/tenant": "blue", "stage": "production"}
+UNMESHED = {"sallyport.dev/mesh": "off"}
 RUNTIME_CLASS: JSON = {
     "apiVersion": "node.k8s.io/v1",
     "kind": "RuntimeClass",
@@ -35,11 +40,10 @@ CLUSTER: tuple[JSON, ...] = (
         "kind": "MutatingWebhookConfiguration",
         "metadata": {
             "name": "istio-sidecar-injector-asm-1-28",
-            "labels": {"app": "sidecar-injector", "istio.io/rev": "asm-1-28"},
+            "labels": {"app": "sidecar-injector", "istio.io/rev": REVISION},
         },
     },
 )
-
 """What exists, besides namespaces."""
 
 REPLICASET_CONTROLLER: JSON = {
@@ -61,19 +65,28 @@ DEVELOPER: JSON = {
 }
 
 
-def namespace(name: str) -> JSON:
-    """A namespace of a tenant in the mesh."""
-    labels = {"kubernetes.io/metadata.name": name, **TENANT}
+def view() -> tuple[JSON, ...]:
+    """All that the server need know."""
+    return (*CLUSTER, namespace(NAMESPACE), namespace(ALONE, **UNMESHED))
+
+
+def namespace(name: str, **labels: str) -> JSON:
+    """A namespace of a tenant in the mesh, unless its labels say otherwise."""
+    labels = {"kubernetes.io/metadata.name": name, **TENANT, **labels}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 
 def reviews() -> Mapping[str, bytes]:
-    """Every sample by its name. `left` are those that leave the runtime class to us."""
+    """Every sample by its name. `left` are those that leave the runtime class to us.
+
+    `pod` has no sidecar, where no mesh is wanted; `pod-injected` is a larger one that has.
+    """
     return {
-        "pod": _write(_pod_review(CLASS, stored=True)),
+        "pod": _write(_stored_pod_review(manifest.owned_pod(CLASS), ALONE)),
+        "pod-injected": _write(_injected_pod_review()),
         "deployment": _write(_deployment_review(CLASS)),
         "deployment-left": _write(_deployment_review(None)),
-        "pod-left": _write(_pod_review(None, stored=False)),
+        "pod-left": _write(_pod_review(manifest.owned_pod(None), NAMESPACE)),
     }
 
 
@@ -93,11 +106,10 @@ def rulebook() -> str:
     return json.dumps({"version": 1, "rules": rules})
 
 
-def _pod_review(runtime_class: str | None, *, stored: bool) -> JSON:
-    """A pod that a ReplicaSet creates; `stored`: as validating webhooks see it, after defaults."""
-    pod = manifest.owned_pod(runtime_class)
-    metadata = pod["metadata"] | {
-        "namespace": NAMESPACE,
+def _pod_review(pod: JSON, namespace: str, **named: str) -> JSON:
+    """A pod that a ReplicaSet creates, as mutating webhooks see it: it has no name yet."""
+    pod["metadata"] |= {
+        "namespace": namespace,
         "ownerReferences": [
             {
                 "apiVersion": "apps/v1",
@@ -112,15 +124,30 @@ def _pod_review(runtime_class: str | None, *, stored: bool) -> JSON:
     }
     manifest.admit_pod(pod)
     pod["status"] = {}
-    request: JSON = {"namespace": NAMESPACE, "operation": "CREATE"}
-    if stored:
-        name = f"{metadata['generateName']}929p6"
-        metadata |= {"name": name, "uid": UID[::-1], "generation": 1, "creationTimestamp": TIME}
-        pod["status"] = {"phase": "Pending", "qosClass": "Burstable"}
-        request["name"] = name
-    pod["metadata"] = metadata
     kinds = ({"group": "", "version": "v1"}, "Pod", "pods")
+    request = {"namespace": namespace, "operation": "CREATE", **named}
     return _review(kinds, request, REPLICASET_CONTROLLER, (pod, None), "CreateOptions")
+
+
+def _stored_pod_review(pod: JSON, namespace: str) -> JSON:
+    """The same as validating webhooks see it, after defaults."""
+    name = f"{pod['metadata']['generateName']}929p6"
+    review = _pod_review(pod, namespace, name=name)
+    stamps = {"name": name, "uid": UID[::-1], "generation": 1, "creationTimestamp": TIME}
+    pod["metadata"] |= stamps
+    pod["status"] = {"phase": "Pending", "qosClass": "Burstable"}
+    return review
+
+
+def _injected_pod_review() -> JSON:
+    """A pod of two containers that Istio's injector has put its sidecar into."""
+    review = _stored_pod_review(manifest.larger_pod(CLASS), NAMESPACE)
+    pod = inject(review["request"]["object"], REVISION)
+    manifest.default_containers(pod["spec"]["initContainers"])
+    for container in pod["spec"]["initContainers"]:
+        container.setdefault("volumeMounts", []).append(manifest.TOKEN_MOUNT)
+    review["request"]["object"] = pod
+    return review
 
 
 def _deployment_review(runtime_class: str | None) -> JSON:

@@ -21,6 +21,7 @@ MEASUREMENTS = {
     "view": ("T6", "T7", "T8"),
     "connections": ("T9",),
     "through": ("T4", "T10"),
+    "judgement": (),
 }
 """What must be run for a target."""
 

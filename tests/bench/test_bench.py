@@ -19,7 +19,6 @@ from webhook.judge import judge
 from webhook.rulebook import load
 
 REVIEWS = samples.reviews()
-VIEW = (*samples.CLUSTER, samples.namespace(samples.NAMESPACE))
 
 
 @pytest.mark.parametrize("name", [name for name in REVIEWS if name != "pod-left"])
@@ -40,6 +39,7 @@ def test_the_class_that_a_pod_leaves_open_is_all_that_is_filled_in() -> None:
 
 def test_samples_have_the_size_of_real_ones_and_are_always_the_same() -> None:
     assert 4_800 < len(REVIEWS["pod"]) < 5_400
+    assert 17_000 < len(REVIEWS["pod-injected"]) < 23_000
     assert 20_000 < len(REVIEWS["deployment"]) < 23_600
     assert samples.reviews() == REVIEWS
 
@@ -98,4 +98,4 @@ def test_the_server_has_a_core_of_its_own_where_there_are_two() -> None:
 def _decide(name: str, *, phases: tuple[Phase, ...]) -> Decision:
     rulebook = load(None)
     review = decode(REVIEWS[name], phases=phases)
-    return judge(review, rulebook, Cluster.of(VIEW, rulebook.site))
+    return judge(review, rulebook, Cluster.of(samples.view(), rulebook.site))

@@ -130,7 +130,8 @@ def _create(bench: Bench, plane: ControlPlane, pair: Pair, namespace: str, clien
 def _arranged(bench: Bench) -> Iterator[ControlPlane]:
     """A control plane with all arrangements in place."""
     every = bench.cores.every
-    view = [*samples.CLUSTER, *map(samples.namespace, NAMESPACES)]
+    unmeshed = partial(samples.namespace, **samples.UNMESHED)  # no injector runs here
+    view = [*samples.CLUSTER, *map(unmeshed, NAMESPACES)]
     file = bench.folder / "arranged.yaml"
     file.write_text("\n---\n".join(map(json.dumps, view)), encoding="utf-8")
     with ExitStack() as running:
@@ -144,7 +145,7 @@ def _arranged(bench: Bench) -> Iterator[ControlPlane]:
         bench.guard.pids |= {process.pid for process in plane.processes.values()}
         plane.apply(json.dumps(samples.RUNTIME_CLASS))
         for name in NAMESPACES:
-            plane.create_namespace(name, labels=samples.TENANT | {LABEL: name})
+            plane.create_namespace(name, labels=samples.TENANT | samples.UNMESHED | {LABEL: name})
         ca = bench.load.ca
         for pair in PAIRS:
             for name, server in zip(pair.namespaces, (floors[pair.patch], ours), strict=True):

@@ -22,10 +22,19 @@ from pathlib import Path
 
 from tests.control_plane.toolchain import FLAGS, Unavailable, build
 
-__all__ = ["Binaries", "Unavailable", "load_binary", "pinned_version", "provide"]
+__all__ = [
+    "Binaries",
+    "Istio",
+    "Unavailable",
+    "istio_binaries",
+    "load_binary",
+    "pinned_version",
+    "provide",
+]
 
 MODULE = Path(__file__).parent
 LOAD = MODULE / "load"
+ISTIO = MODULE / "istio"
 LOG = logging.getLogger(__name__)
 
 
@@ -65,6 +74,14 @@ class Binaries:
         return sorted({program.parent for program in every})
 
 
+@dataclass(frozen=True, slots=True)
+class Istio:
+    """Where Istio's programs are."""
+
+    pilot_discovery: Path
+    istioctl: Path
+
+
 def provide() -> Binaries:
     """Find or build every program; `Unavailable` says why one cannot be had."""
     version = pinned_version()
@@ -84,6 +101,19 @@ def load_binary() -> Path:
     """The load generator of load/, built anew whenever its source changes."""
     kept = _cache_folder() / f"load-{_key(LOAD)}" / "load"
     return _kept_or_built(kept, ".", module=LOAD, stamps={})
+
+
+def istio_binaries() -> Istio:
+    """Istio's control plane and its command; cold it takes five minutes and 2 GB of Go's caches."""
+    kept = _cache_folder() / f"istio-{_key(ISTIO)}"
+    packages = ("pilot/cmd/pilot-discovery", "istioctl/cmd/istioctl")
+    built = [
+        _kept_or_built(
+            kept / Path(package).name, f"istio.io/istio/{package}", module=ISTIO, stamps={}
+        )
+        for package in packages
+    ]
+    return Istio(*built)
 
 
 def pinned_version() -> str:

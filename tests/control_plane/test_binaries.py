@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.control_plane import binaries, toolchain
-from tests.control_plane.binaries import Unavailable, pinned_version, provide
+from tests.control_plane.binaries import Unavailable, istio_binaries, pinned_version, provide
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -38,6 +38,15 @@ def test_everything_is_built_once(built: list[str]) -> None:
     assert provide() == first
     assert built == [program.package for program in binaries.PROGRAMS]
     assert len(first.folders()) == 1
+
+
+def test_istio_is_built_when_it_is_asked_for_and_once(built: list[str]) -> None:
+    provide()
+    assert not [package for package in built if "istio" in package]
+
+    assert istio_binaries() == istio_binaries()
+    names = [package.rpartition("/")[2] for package in built if "istio" in package]
+    assert names == ["pilot-discovery", "istioctl"]
 
 
 def test_assets_of_the_pinned_version_are_taken_and_the_rest_is_built(

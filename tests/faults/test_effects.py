@@ -16,6 +16,7 @@ from tests.reviews import (
     ask,
     ask_deployment,
     ask_policy,
+    ask_stored,
     ask_update,
     bare_pod,
     causes,
@@ -72,7 +73,7 @@ def effects(server: Serving, uid: str) -> dict[str, str]:
 
 
 def test_warn_tells_and_allows(staged: Serving) -> None:
-    response = staged.ask(ask(wrong_pod(), uid="warn"))
+    response = staged.ask(ask_stored(wrong_pod(), uid="warn"))
     assert response["allowed"]
     assert response["warnings"] == [
         '[sandboxed-runtime-class] spec.runtimeClassName is "runc"; '
@@ -162,10 +163,10 @@ def test_without_mutation_a_missing_value_is_a_finding(validating: Serving, make
 
 
 def test_without_mutation_what_is_stated_passes(validating: Serving) -> None:
-    assert validating.ask(ask(pod())) == validating.ask(ask(pod()), "/mutate")
-    assert validating.ask(ask(pod()))["allowed"]
+    assert validating.ask(ask_stored(pod())) == validating.ask(ask_stored(pod()), "/mutate")
+    assert validating.ask(ask_stored(pod()))["allowed"]
     assert validating.ask(ask_deployment(pod()))["allowed"]
-    assert causes(validating.ask(ask(wrong_pod()))) == [
+    assert causes(validating.ask(ask_stored(wrong_pod()))) == [
         ("sandboxed-runtime-class", "spec.runtimeClassName")
     ]
 

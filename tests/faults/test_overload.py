@@ -28,10 +28,10 @@ from tests.faults.serving import (
     request,
     wait_for,
 )
-from tests.reviews import ask, pod, written
+from tests.reviews import ask_stored, pod, written
 from webhook.protocol import MOST_CONNECTIONS
 
-GOOD = written(ask(pod()))
+GOOD = written(ask_stored(pod()))
 ALIVE = (200, "ok\n")
 
 
@@ -79,14 +79,14 @@ def test_row_48_who_does_not_finish_a_request_is_closed(crowded: Serving) -> Non
         wait_for(all_closed, "the slow are closed")
         assert not closed(resting), "who rests between two requests may"
     assert crowded.metric("bad_requests_total", reason="slow") == before + len(beginnings) + 1
-    assert crowded.ask(ask(pod()))["allowed"]
+    assert crowded.ask(ask_stored(pod()))["allowed"]
 
 
 def test_row_48_a_thousand_silent_connections_disturb_nobody(crowded: Serving) -> None:
     with ExitStack() as stack:
         for _ in range(1000):
             stack.enter_context(crowded.connect_plain())
-        assert crowded.ask(ask(pod()))["allowed"]
+        assert crowded.ask(ask_stored(pod()))["allowed"]
         assert (crowded.probe("/livez"), crowded.probe("/readyz")) == (ALIVE, ALIVE)
 
 
@@ -188,7 +188,7 @@ def test_row_58_a_request_that_arrives_while_it_ends_is_answered(keys: Path, vie
     with Serving(keys, "--cluster", view, environment=environment) as server:
         with server.connect() as idle, server.connect() as busy, busy.makefile("rb") as stream:
             busy.sendall(whole[:-10])
-            assert server.ask(ask(pod()))["allowed"], "what was sent before has arrived"
+            assert server.ask(ask_stored(pod()))["allowed"], "what was sent before has arrived"
             server.signal(signal.SIGTERM)
             wait_for(lambda: closed(idle), "it ends")
             busy.sendall(whole[-10:])
@@ -204,7 +204,7 @@ def test_row_58_nobody_holds_up_the_end(keys: Path, view: Path) -> None:
     with Serving(keys, "--cluster", view, environment=environment) as server, server.connect():
         server.signal(signal.SIGTERM)
         wait_for(lambda: server.probe("/readyz")[0] == 503, "it drains")
-        assert server.ask(ask(pod()))["allowed"], "which may last"
+        assert server.ask(ask_stored(pod()))["allowed"], "which may last"
         server.signal(signal.SIGTERM)
         assert server.end() == 0, "but not when it is told again"
 

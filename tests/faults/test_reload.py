@@ -28,7 +28,7 @@ from tests.faults.serving import (
     trusting,
     wait_for,
 )
-from tests.reviews import ask, bare_pod, pod, reasons, written, wrong_pod
+from tests.reviews import ask_stored, bare_pod, pod, reasons, written, wrong_pod
 from webhook.cli import main
 from webhook.live import Live
 from webhook.metrics import Metrics
@@ -97,7 +97,7 @@ def site(shared: Site) -> Iterator[Site]:
 
 
 def denied(site: Site, value: Any, **request: Any) -> set[str]:
-    return reasons(site.server.ask(ask(value, **request)))
+    return reasons(site.server.ask(ask_stored(value, **request)))
 
 
 def test_row_40_a_list_of_denied_images_is_taken_and_of_a_bad_one_the_last_good_one_stays(
@@ -159,9 +159,9 @@ def test_row_60_every_mistake_is_told_with_its_place(site: Site) -> None:
 
 
 def test_a_changed_rulebook_is_taken_and_named_in_the_log(site: Site) -> None:
-    site.server.ask(ask(wrong_pod(), uid="before"))
+    site.server.ask(ask_stored(wrong_pod(), uid="before"))
     site.reload("rulebook", "done", lambda: site.rulebook.write_text(LENIENT, encoding="utf-8"))
-    response = site.server.ask(ask(wrong_pod(), uid="after"))
+    response = site.server.ask(ask_stored(wrong_pod(), uid="after"))
     assert response["allowed"]
     assert response["warnings"][0].startswith("[sandboxed-runtime-class] ")
     before, after = (site.server.line(uid)["rulebook"] for uid in ("before", "after"))
@@ -183,7 +183,7 @@ def test_what_the_rulebook_says_of_the_site_holds_for_rules_that_were_asked_befo
 
 def test_a_changed_file_is_seen_without_a_signal(site: Site) -> None:
     site.rulebook.write_text(LENIENT, encoding="utf-8")
-    wait_for(lambda: site.server.ask(ask(wrong_pod()))["allowed"], "the rulebook is polled")
+    wait_for(lambda: site.server.ask(ask_stored(wrong_pod()))["allowed"], "the rulebook is polled")
 
 
 def test_a_changed_view_is_taken(site: Site) -> None:
@@ -280,7 +280,7 @@ def test_row_54_a_certificate_that_turns_bad_is_not_taken(
     kept = Path(shutil.copytree(site.keys, tmp_path / "kept"))
     try:
         site.reload("certificate", "failed", lambda: spoil(site.keys, how))
-        assert site.server.ask(ask(pod()))["allowed"]
+        assert site.server.ask(ask_stored(pod()))["allowed"]
         assert site.server.probe("/readyz") == (200, "ok\n")
         site.says("certificate not taken, the last good one stays")
     finally:
@@ -290,7 +290,7 @@ def test_row_54_a_certificate_that_turns_bad_is_not_taken(
 def test_row_54_a_new_certificate_is_taken_and_no_connection_lost(
     site: Site, tmp_path: Path
 ) -> None:
-    good = written(ask(pod()))
+    good = written(ask_stored(pod()))
     with site.server.connect() as old, old.makefile("rb") as stream:
         old.sendall(request(good))
         assert read_answer(stream) is not None
@@ -303,7 +303,7 @@ def test_row_54_a_new_certificate_is_taken_and_no_connection_lost(
         with pytest.raises(ssl.SSLCertVerificationError):
             site.server.connect()
         site.server.context = trusting(other / "ca.crt")
-        assert site.server.ask(ask(pod()))["allowed"]
+        assert site.server.ask(ask_stored(pod()))["allowed"]
         old.sendall(request(good))
         answer = read_answer(stream)
     assert answer is not None
@@ -386,8 +386,8 @@ def test_row_59_it_needs_no_place_to_write(
     monkeypatch.setattr("tests.faults.serving.PROGRAM", [sys.executable, "-B", "-c", READ_ONLY])
     nowhere = {"TMPDIR": "/no/such/folder", "HOME": "/no/such/folder"}
     with Serving(own, "--cluster", view, environment=nowhere) as serving:
-        assert serving.ask(ask(pod()))["allowed"]
-        assert not serving.ask(ask(wrong_pod()))["allowed"]
+        assert serving.ask(ask_stored(pod()))["allowed"]
+        assert not serving.ask(ask_stored(wrong_pod()))["allowed"]
         shutil.copytree(issue(tmp_path / "other"), own, dirs_exist_ok=True)
         serving.signal(signal.SIGHUP)
         wait_for(

@@ -22,9 +22,9 @@ from tests.faults.serving import (
     trusting,
     wait_for,
 )
-from tests.reviews import ask, pod, written, wrong_pod
+from tests.reviews import ask, ask_stored, pod, written, wrong_pod
 
-GOOD = written(ask(pod()))
+GOOD = written(ask_stored(pod()))
 MOST = 7 * 1024 * 1024
 TOO_MUCH = b" " * (MOST + 1)
 UNENDING = request(b"", "Transfer-Encoding: chunked").replace(b"Content-Length: 0\r\n", b"")
@@ -258,7 +258,7 @@ def test_a_connection_is_used_again_and_again(server: Serving) -> None:
 
 
 def test_pipelined_requests_are_answered_in_order(server: Serving) -> None:
-    bad = written(ask(wrong_pod()))
+    bad = written(ask_stored(wrong_pod()))
     answers = server.talk(
         request(GOOD)
         + request(bad)

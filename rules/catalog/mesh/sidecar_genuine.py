@@ -1,23 +1,23 @@
-"""What stands in a pod as Istio's sidecar must be what Istio's injector makes.
+"""A pod of the mesh must be stored with the sidecar that Istio's injector makes, and no other.
 
-Why: a container of one's own under Istio's names makes a pod look meshed that is not; Istio puts
-its containers in by itself, so leave them to it.
+Why: a container of one's own under Istio's names makes a pod look meshed that is not, and a pod
+that the injector missed speaks clear text. Istio puts its containers in by itself: leave it to it.
 Source: sandbox-and-mesh 4.3 (INJ-FINAL) and 4.4; istio/istio, files/injection-template.yaml.
 
-Judged is the pod as it will be stored; of the author's text `sidecar-injected` tells what Istio
-will do. Where no container has one of Istio's names and no annotation speaks of a sidecar, the rule
-is silent unless `required` is true: set it where an injector runs in front of the API server, so
-that a pod which it missed is denied.
+Judged is the pod as it will be stored, when the injector has been there; of the author's text
+`sidecar-injected` tells what Istio will do, and so does what keeps Istio away by its own account.
+In a namespace that the platform labels `sallyport.dev/mesh: off` no sidecar is wanted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rules.injection import MESH_LABEL, Injection, Obstacle
+from rules.injection import MESH_LABEL, Injection
+from rules.mesh import requires_mesh
 from rules.model import MUTATING_WEBHOOKS, NAMESPACE, POD, Finding, rule
 from rules.review import Cluster, Review
-from rules.sidecar import IMAGE, STATUS, Sidecar
+from rules.sidecar import IMAGE, PROXY, STATUS, Sidecar
 
 
 def _container(name: str, args: str, security: str, more: str = "", image: str = "") -> str:
@@ -62,18 +62,26 @@ _VALIDATION = _container("istio-validation", "[istio-iptables]", "runAsUser: 133
 _OFF = "sallyport.dev/mesh: 'off'"
 _MISSED = "{kind: Pod, spec: {containers: [{name: app}]}}"
 _SPACE = "{kind: Namespace, metadata: {name: default, labels: {%s}}}"
+_MEETS = _SPACE % "istio.io/rev: asm-1-28"
+_INJECTOR = (
+    "{kind: MutatingWebhookConfiguration, metadata: {name: istio-sidecar-injector,"
+    " labels: {app: sidecar-injector, istio.io/rev: asm-1-28}}}"
+)
 ALLOW = [
     _pod(_init(), _proxy(_STAYS)),
     _pod(_init("-d, '15090,15021', '--log_output_level=default:info'"), _proxy(_STAYS)),
     _pod(_VALIDATION, _proxy(_STAYS), notes=_CHAINED % "15020", mesh=_CNI),
-    f"{{object: {_MISSED}, phase: final}}",
-    f"{{object: {_MISSED}, parameters: {{required: true}}}}",
-    f"{{object: {_MISSED}, cluster: [{_SPACE % _OFF}], phase: final,"
-    " parameters: {required: true}}",
+    f"{{object: {_MISSED}, phase: final}}",  # its namespace selects no mesh
+    f"{{object: {_MISSED}, cluster: [{_MEETS}]}}",
+    f"{{object: {_MISSED}, cluster: [{_SPACE % _OFF}], phase: final}}",
+    f"{{object: {_MISSED}, cluster: [{_MEETS}], phase: final, parameters: {{required: false}}}}",
 ]
 DENY = [
-    f"{{object: {_MISSED}, cluster: [{_SPACE % 'istio.io/rev: asm-1-28'}], phase: final,"
-    " parameters: {required: true}}",
+    f"{{object: {_MISSED}, cluster: [{_MEETS}, {_INJECTOR}], phase: final}}",
+    f"{{object: {_MISSED}, cluster: [{_MEETS}], phase: final}}",
+    "{object: {kind: Pod, metadata: {labels: {security.istio.io/tlsMode: istio}},"
+    f" spec: {{initContainers: [{_init()}]}}}},"
+    f" cluster: [{_MEETS}, {_INJECTOR}], phase: final}}",
     _pod(_init(), _proxy()),  # an init container that ends
     _pod(_init(), _proxy(f"{_STAYS}, command: [sh]", image="evil.example/x:1")),
     _pod(_init(), _proxy(f"{_STAYS}, env: [{{name: DISABLE_ENVOY}}]", user=0)),
@@ -98,30 +106,38 @@ DENY = [
     lift="it judges pods as they will be stored; a template is its author's text",
 )
 def check(
-    review: Review, cluster: Cluster, *, required: bool = False, sidecar_image: str = IMAGE
+    review: Review, cluster: Cluster, *, required: bool = True, sidecar_image: str = IMAGE
 ) -> Iterator[Finding]:
     """`required`: a pod without a sidecar is denied, too.
 
     `sidecar_image`: a regular expression that the images of Istio's containers begin with.
     """
-    labels = cluster.namespace(review.namespace).labels
-    if not review.is_final or labels.get(MESH_LABEL) == "off":
+    namespace = cluster.namespace(review.namespace)
+    if not review.is_final or not requires_mesh(namespace):
         return
     sidecar = Sidecar.of(review, cluster, sidecar_image)
     for flaw in sidecar.flaws():
         yield Finding(check="INJ-FINAL", path=flaw.path, message=flaw.message, found=flaw.found)
-    silent = not sidecar.claimed and STATUS not in review.pod.annotations
-    # What keeps Istio away by its own account is told by `sidecar-injected`.
-    if required and silent and not _obstacles(review, cluster):
+    told = STATUS in review.pod.annotations  # a flaw, where there is no proxy
+    if not required or told or any(c.value["name"] == PROXY for c in sidecar.claimed):
+        return
+    injection = Injection.of(review.pod, namespace, cluster.revisions)
+    if not injection.obstacles():
         yield Finding(
             check="INJ-FINAL",
             path=("spec", "containers"),
-            message="have no istio-proxy among them: Istio's injector did not answer or was "
-            "passed by; create the pod again, and tell the platform if that does not help",
+            message=f"have no {PROXY}: Istio's injector did not run, {_hint(injection, cluster)}",
             why="a pod without sidecar speaks clear text, and no authorization policy holds for it",
         )
 
 
-def _obstacles(review: Review, cluster: Cluster) -> list[Obstacle]:
-    namespace = cluster.namespace(review.namespace)
-    return Injection.of(review.pod, namespace, cluster.revisions).obstacles()
+def _hint(injection: Injection, cluster: Cluster) -> str:
+    if not cluster.injectors:
+        return (
+            "and none is known here; the platform installs the mesh, or labels namespace "
+            f"{injection.namespace.name} {MESH_LABEL}=off"
+        )
+    return (
+        f"though its revision {injection.revision} selects the pod; create it again, "
+        "else the platform looks after istiod and its webhook"
+    )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rules.injection import INJECT, INJECTION, REVISION, Injection, Obstacle
+from rules.injection import INJECT, INJECTION, MESH_LABEL, REVISION, Injection, Obstacle
 from rules.mesh import requires_mesh
 from rules.model import MUTATING_WEBHOOKS, NAMESPACE, PODS, Finding, Fix, Operation, Path, rule
 from rules.patch import lookup, set_field
@@ -45,6 +45,9 @@ def _pod(labels: str, annotations: str = "") -> str:
 
 _POD = "{kind: Pod}"
 _HOST = "{kind: Pod, spec: {hostNetwork: true}}"
+_UNMESHED = (
+    "{object: {kind: Pod}, cluster: [{kind: MutatingWebhookConfiguration, metadata: {name: a}}]}"
+)
 _REVISION = "istio.io/rev: asm-1-28"
 _OUT = "sidecar.istio.io/inject: 'false'"
 _IN = "sidecar.istio.io/inject: 'true'"
@@ -62,6 +65,7 @@ DENY = [
     _meet(_POD, "istio.io/rev: asm-1-23"),
     _meet(_POD, "istio-injection: enabled"),
     _meet(_POD, "", "asm-1-28", "asm-1-29"),
+    _UNMESHED,
     _meet(_pod("istio.io/rev: asm-1-17"), ""),
 ]
 FIX = [
@@ -118,7 +122,9 @@ def _explain(  # noqa: PLR0911  # a sentence each
     space = injection.namespace
     known = enumerate_words(sorted(injection.known), "and") or "none"
     cure = f"no revision is usable (known: {known}); the platform sets mesh.revision"
-    if cluster.revision is not None:
+    if not injection.known:
+        cure = f"no mesh is installed; the platform does that, or sets its label {MESH_LABEL}=off"
+    elif cluster.revision is not None:
         cure = f"set it to {quote(cluster.revision)}"
     match obstacle:
         case "host-network":
