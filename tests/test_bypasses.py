@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rules.model import ISTIO, JSON, Rule
@@ -73,7 +73,13 @@ def test_what_is_denied_is_denied_in_every_spelling(rule: Rule) -> None:
                 assert is_denied(rule, edited(example, edit)), f"{disguise.__name__}: {edit}"
 
 
-@settings(max_examples=400, derandomize=True, deadline=None, database=None)
+@settings(
+    max_examples=400,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(st.data())
 def test_what_is_denied_is_denied_wherever_it_is_moved_and_disguised(data: st.DataObject) -> None:
     rule, examples = data.draw(st.sampled_from(moved()))

@@ -30,7 +30,7 @@ from tests.faults.serving import (
     trusting,
     wait_for,
 )
-from tests.reviews import CLASS, REVISION, SPACE, ask, pod, reasons, written, wrong_pod
+from tests.reviews import CLASS, REVISION, SPACE, ask, ask_stored, pod, reasons, written, wrong_pod
 from webhook.configuration import webhooks
 from webhook.followed import FOLLOWED
 from webhook.rulebook import load
@@ -132,7 +132,7 @@ def within(namespace: str, value: JSON = None) -> JSON:
     """The review of a pod in a namespace."""
     found = value or pod()
     found["metadata"]["namespace"] = namespace
-    return ask(found, namespace=namespace)
+    return ask_stored(found, namespace=namespace)
 
 
 def send(server: Serving, review: JSON) -> Answer:
@@ -141,8 +141,8 @@ def send(server: Serving, review: JSON) -> Answer:
 
 
 def test_it_knows_the_cluster_when_it_says_that_it_is_ready(server: Serving) -> None:
-    assert server.ask(ask(pod()))["allowed"]
-    assert reasons(server.ask(ask(wrong_pod()))) == {"sandboxed-runtime-class"}
+    assert server.ask(ask_stored(pod()))["allowed"]
+    assert reasons(server.ask(ask_stored(wrong_pod()))) == {"sandboxed-runtime-class"}
     assert server.probe("/readyz") == (200, "ok\n")
     for kind in ("Namespace", "RuntimeClass", "MutatingWebhookConfiguration"):
         assert server.metric("view_lists_total", kind=kind) == 1
@@ -167,7 +167,7 @@ def test_a_namespace_that_does_not_exist_is_not_decided_about(server: Serving) -
 
 
 def test_what_is_pipelined_behind_a_question_is_answered_in_order(server: Serving) -> None:
-    first, second = within("nowhere"), ask(wrong_pod())
+    first, second = within("nowhere"), ask_stored(wrong_pod())
     requests = [request(written(review)) for review in (first, second, first)]
     with server.connect() as connection:
         send_all(connection, b"".join(requests[:2]), requests[2])
@@ -200,13 +200,13 @@ def test_a_namespace_deleted_and_made_again_is_another(
 
 def test_classes_and_revisions_are_followed(cluster: ControlPlane, server: Serving) -> None:
     cluster.kubectl("delete", "runtimeclass", CLASS)
-    wait_for(lambda: not server.ask(ask(pod()))["allowed"], "no class is assumed")
+    wait_for(lambda: not server.ask(ask_stored(pod()))["allowed"], "no class is assumed")
     wait_for(lambda: server.metric("preflight", rule="sandboxed-runtime-class"), "a metric says so")
     cluster.kubectl("delete", "mutatingwebhookconfiguration", "injector")
     wait_for(lambda: server.metric("preflight", rule="sidecar-injected"), "a metric says so")
     assert server.probe("/readyz")[0] == 200
     cluster.apply(WORLD)
-    wait_for(lambda: server.ask(ask(pod()))["allowed"], "both are back")
+    wait_for(lambda: server.ask(ask_stored(pod()))["allowed"], "both are back")
     wait_for(lambda: not server.metric("preflight"), "no metric says otherwise")
 
 
@@ -270,8 +270,8 @@ def test_what_is_known_is_decided_while_the_api_server_is_away(
     cluster: ControlPlane, server: Serving
 ) -> None:
     cluster.processes["kube-apiserver"].stop()
-    assert server.ask(ask(pod()))["allowed"]
-    assert reasons(server.ask(ask(wrong_pod()))) == {"sandboxed-runtime-class"}
+    assert server.ask(ask_stored(pod()))["allowed"]
+    assert reasons(server.ask(ask_stored(wrong_pod()))) == {"sandboxed-runtime-class"}
     assert send(server, within("brand-new")).status == 503
     assert server.probe("/readyz") == (200, "ok\n")
     wait_for(lambda: server.metric("view_errors_total", kind="Namespace") >= 2, "it is missed")
@@ -332,7 +332,7 @@ def _ask(keys: Path, port: int) -> Answer:
     context = trusting(keys / "ca.crt")
     client = http.client.HTTPSConnection(HOST, port, timeout=PATIENCE, context=context)
     try:
-        client.request("POST", "/validate", written(ask(pod())), JSON_MEDIA)
+        client.request("POST", "/validate", written(ask_stored(pod())), JSON_MEDIA)
         return Answer.read(client.getresponse())
     finally:
         client.close()
