@@ -22,10 +22,11 @@ from pathlib import Path
 
 from tests.control_plane.toolchain import FLAGS, Unavailable, build
 
-__all__ = ["Binaries", "Unavailable", "load_binary", "pinned_version", "provide"]
+__all__ = ["Binaries", "Unavailable", "load_binary", "opa_binary", "pinned_version", "provide"]
 
 MODULE = Path(__file__).parent
 LOAD = MODULE / "load"
+OPA = MODULE / "opa"
 LOG = logging.getLogger(__name__)
 
 
@@ -84,6 +85,12 @@ def load_binary() -> Path:
     """The load generator of load/, built anew whenever its source changes."""
     kept = _cache_folder() / f"load-{_key(LOAD)}" / "load"
     return _kept_or_built(kept, ".", module=LOAD, stamps={})
+
+
+def opa_binary() -> Path:
+    """OPA, in the version that opa/go.mod names."""
+    kept = _cache_folder() / f"opa-{_key(OPA)}" / "opa"
+    return _kept_or_built(kept, "github.com/open-policy-agent/opa", module=OPA, stamps={})
 
 
 def pinned_version() -> str:
@@ -174,5 +181,6 @@ if __name__ == "__main__":
         for folder in provide().folders():
             sys.stdout.write(f"{folder}\n")
         load_binary()
+        sys.stdout.write(f"{opa_binary().parent}\n")
     except Unavailable as fault:
         sys.exit(str(fault))
