@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ from rules.model import (
 )
 from rules.patch import Inapplicable, apply, compose, is_open, lookup, prefix
 from rules.pods import TEMPLATES, lift
-from rules.review import NOTHING, Cluster, Lazy, Review
+from rules.review import NOTHING, Cluster, Lazy, Namespace, Review
 from rules.rulebook import Chosen, Rulebook
 from rules.words import printable
 
@@ -78,17 +78,30 @@ class Case(NamedTuple):
 def select(rulebook: Rulebook, review: Review, cluster: Cluster) -> Chosen:
     """The rules that have something to say of such a review, as they stand in its namespace."""
     key = review.key
-    if key not in rulebook.index or _keeps_house(review) or _shows_nothing(review):
+    if key not in rulebook.index:
         return NOBODY
-    if review.shows_static_pod:
-        log.warning("[%s] a mirror pod passes: its static pod runs already", _ref(review))
+    if passes(review):
+        if review.shows_static_pod:
+            log.warning("[%s] a mirror pod passes: its static pod runs already", _ref(review))
         return NOBODY
-    namespace = review.namespace
     known = review.requester is not None
-    if not namespace or review.kind == NAMESPACE.kind:  # a Namespace is not in itself
+    around = surroundings(review, cluster)
+    if around is None:
         return rulebook.choose(key, {}, trusted=False, known=known)
-    labels = cluster.namespace(namespace).labels
-    return rulebook.choose(key, labels, trusted=cluster.trusts(namespace), known=known)
+    trusted = cluster.trusts(around.name)
+    return rulebook.choose(key, around.labels, trusted=trusted, known=known)
+
+
+def passes(review: Review) -> bool:
+    """Whether nobody has a say: what happens has happened, or cannot be seen. May decode."""
+    return _keeps_house(review) or _shows_nothing(review) or review.shows_static_pod
+
+
+def surroundings(review: Review, cluster: Cluster) -> Namespace | None:
+    """The namespace that the object is in; None where it is in none, as a Namespace itself."""
+    if not review.namespace or review.kind == NAMESPACE.kind:
+        return None
+    return cluster.namespace(review.namespace)
 
 
 def open_case(review: Review) -> Case:
@@ -151,6 +164,22 @@ def attribute(findings: Iterable[Finding], active: ActiveRule) -> list[Finding]:
         )
         for finding in findings
     ]
+
+
+def adopt(
+    findings: Iterable[Finding], rulebook: Rulebook, labels: Mapping[str, str]
+) -> list[Finding]:
+    """Findings of rules outside, under the actions that the rulebook gives to them here.
+
+    A rule that is off is not heard; a failure to ask is, as info, so that it is counted.
+    """
+    adopted = []
+    for finding in findings:
+        action = rulebook.outsider(finding.rule, labels).action
+        if action != "off" or finding.error:
+            effect = _EFFECTS[action][finding.level]
+            adopted.append(replace(finding, action=action, effect=effect))
+    return adopted
 
 
 def mend(

@@ -15,11 +15,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rules.engine import DeadlinePassed
 from rules.model import Decision, Phase
+from rules.outside import Heard
 from rules.review import NOTHING, Review
 from webhook.codec import BadReview, TooDeep, decode, encode
 from webhook.judge import judge, refuse_unread
 from webhook.metrics import Entry
 from webhook.observe import Recorder
+from webhook.opa import SHARE
+from webhook.opa_answer import unavailable
+from webhook.opa_question import Unaskable, read_question
 
 if TYPE_CHECKING:
     from webhook.live import Live
@@ -73,7 +77,8 @@ class Front:
     """Answers the doors; hands every other path to `rest`.
 
     `check` and `answer` are all there is to it, and need no event loop: `webhook.protocol` calls
-    them before any task exists. As an ASGI application it does the same for what must wait.
+    them before any task exists. As an ASGI application it does the same for what must wait, as for
+    OPA where that is asked too.
     """
 
     def __init__(self, live: Live, recorder: Recorder, rest: Application) -> None:
@@ -95,6 +100,8 @@ class Front:
             if body is None:
                 self.count("413")
                 reply = TOO_LARGE
+            elif self.waits(route):
+                reply = await self._hear_and_answer(route, body, scope["query_string"])
             else:
                 reply = self.answer(route, body, scope["query_string"])
         headers = [(b"content-type", reply.media), (b"content-length", b"%d" % len(reply.body))]
@@ -124,12 +131,42 @@ class Front:
             self.count(str(reply.status))
         return reply
 
-    def answer(self, route: Route, body: bytes, query: bytes) -> Reply:
-        """The answer to a whole request."""
+    def waits(self, route: Route) -> bool:
+        """Whether somebody must be asked before an answer, so that this takes a task."""
+        return route.name == "validate" and self._live.opa is not None
+
+    async def _hear_and_answer(self, route: Route, body: bytes, query: bytes) -> Reply:
+        """The answer to a whole request, after a question to OPA."""
+        started = time.monotonic()
+        heard = await self._hear(body, started + _patience(query) * SHARE)
+        return self.answer(route, body, query, heard=heard, waited=time.monotonic() - started)
+
+    async def _hear(self, body: bytes, deadline: float) -> Heard | None:
+        """What OPA says of the review in a body; None where it has no say."""
+        live = self._live
+        try:
+            question = read_question(body, live.rulebook, live.cluster)
+        except Unaskable as reason:
+            return Heard((unavailable(str(reason)),))
+        if question is None or live.opa is None:
+            return None
+        return await live.opa.hear(question, deadline)
+
+    def answer(
+        self,
+        route: Route,
+        body: bytes,
+        query: bytes,
+        *,
+        heard: Heard | None = None,
+        waited: float = 0.0,
+    ) -> Reply:
+        """The answer to a whole request; `heard` is what OPA said, after `waited` seconds."""
         started = time.monotonic()
         live = self._live
         try:
-            review, decision = self._decide(route, body, started + _patience(query))
+            deadline = started + _patience(query) - waited
+            review, decision = self._decide(route, body, deadline, heard)
         except BadReview as bad:
             self.count(bad.reason)
             return Reply(400, str(bad).encode(errors="replace"))
@@ -138,35 +175,42 @@ class Front:
             return refused.reply
         rulebook = live.rulebook
         text = encode(review, decision, messages=rulebook.site.messages)
-        seconds = time.monotonic() - started
-        self._note(Entry(review, decision, route.name, rulebook.revision, seconds))
+        worked = time.monotonic() - started
+        self._worked += worked
+        self._note(Entry(review, decision, route.name, rulebook.revision, waited + worked))
         return Reply(200, text, b"application/json")
 
     def _note(self, entry: Entry) -> None:
-        self._worked += entry.seconds
         if not entry.decision.rules and entry.review.key not in self._live.rulebook.index:
             self.metrics.unregistered.inc()
         self._recorder.note(entry)
 
-    def _decide(self, route: Route, body: bytes, deadline: float) -> tuple[Review, Decision]:
+    def _decide(
+        self, route: Route, body: bytes, deadline: float, heard: Heard | None
+    ) -> tuple[Review, Decision]:
         if self._worked > QUEUE_SECONDS:
             raise Refused(503, "overloaded", _RETRY)
         live = self._live
         try:
-            shaped = live.rulebook.shaped
+            # What OPA says may be about any field.
+            shaped = frozenset() if heard is not None and heard.findings else live.rulebook.shaped
             review = decode(body, phases=live.phases(route.phases), shaped=shaped)
             try:
                 decision = judge(
-                    review, live.rulebook, live.cluster, late=lambda: time.monotonic() > deadline
+                    review,
+                    live.rulebook,
+                    live.cluster,
+                    heard=heard,
+                    late=lambda: time.monotonic() > deadline,
                 )
             except (TooDeep, RecursionError):  # nobody need try again, for a name or a log line
                 review = review._replace(new=NOTHING, former=NOTHING)
-                decision = refuse_unread(review, live.rulebook, live.cluster)
+                decision = refuse_unread(review, live.rulebook, live.cluster, heard=heard)
         except TooDeep as deep:
             if not deep.uid:
                 raise BadReview("depth", str(deep)) from deep
             review = Review(operation="CREATE", group="", resource="", kind="", uid=deep.uid)
-            decision = refuse_unread(review, live.rulebook, live.cluster)
+            decision = refuse_unread(review, live.rulebook, live.cluster, heard=heard)
         except DeadlinePassed as late:
             raise Refused(503, "not decided in time", _RETRY) from late
         return review, decision

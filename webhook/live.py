@@ -21,6 +21,7 @@ from webhook import cluster as view
 from webhook import rulebook as book
 from webhook.files import Watched
 from webhook.metrics import Metrics
+from webhook.opa import Opa
 from webhook.settings import Settings
 
 log = logging.getLogger("sallyport")
@@ -31,7 +32,8 @@ _SILENT_POD: JSON = {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [
 class Live:
     """The rulebook, Cluster and certificate in force.
 
-    Raises BadRulebook, BadView or BadPair where there is no good one to begin with.
+    `opa` is the OPA server that is asked too, if any. Raises BadRulebook, BadView, BadPair or
+    BadOpa where there is no good one to begin with.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
@@ -44,6 +46,7 @@ class Live:
         self.rulebook: Rulebook = self._read_rulebook()
         self.cluster = self._read_view()
         self.pair = ServedPair(settings.tls_cert, settings.tls_key, now=datetime.now(UTC))
+        self.opa = Opa(settings.opa, metrics) if settings.opa is not None else None
         self._publish()
 
     def phases(self, own: tuple[Phase, ...]) -> tuple[Phase, ...]:
@@ -68,7 +71,7 @@ class Live:
             return "draining"
         if self.pair.not_after <= datetime.now(UTC):
             return f"the certificate expired on {self.pair.not_after:%Y-%m-%d}"
-        return ""
+        return self.opa.trouble if self.opa is not None else ""
 
     def refresh(self, *, force: bool = False) -> None:
         """Read again what changed on disk. Blocks: call it in a thread."""

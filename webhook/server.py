@@ -21,6 +21,7 @@ from webhook.front import Front
 from webhook.live import Live, now
 from webhook.metrics import Metrics
 from webhook.observe import DecisionLog, Recorder
+from webhook.opa_options import BadOpa
 from webhook.probes import Probes, bare_application, build, listen
 from webhook.protocol import KEEP_ALIVE_SECONDS, GuardedProtocol, close_overdue
 from webhook.rulebook import BadRulebook, catalogue
@@ -43,7 +44,7 @@ def serve(settings: Settings) -> int:
     recorder = Recorder(metrics, decisions)
     try:
         server = Server(Live(settings, metrics), recorder, settings)
-    except (BadRulebook, BadView, BadPair, OSError) as error:
+    except (BadRulebook, BadView, BadPair, BadOpa, OSError) as error:
         print(f"sallyport: {error}", file=sys.stderr)  # the command's own words
         return 2
     server.run([server.socket])
@@ -83,6 +84,8 @@ class Server(uvicorn.Server):
             loop.create_task(_repeat(SWEEP_SECONDS, self._sweep)),
             loop.create_task(self._refresh_for_ever()),
         ]
+        if self._live.opa is not None:
+            self._chores.append(loop.create_task(self._live.opa.watch()))
         loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         ready = {"ready": True, "port": self.port, "probe_port": self._probes.port}
         print(json.dumps(ready), flush=True)  # whoever started us waits for it
@@ -95,6 +98,8 @@ class Server(uvicorn.Server):
         for chore in self._chores:
             chore.cancel()
         await super().shutdown(sockets)
+        if self._live.opa is not None:
+            await self._live.opa.close()
         await asyncio.to_thread(self._probes.stop)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
