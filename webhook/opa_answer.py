@@ -20,7 +20,7 @@ RULE = "finding"
 
 _RULE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", re.ASCII)
 _INDEX = re.compile("0|[1-9][0-9]{0,5}")
-_STEP = re.compile(r"(?:^|\.)(?P<key>[^.\[\]]+)|\[(?P<inside>[^\]]+)\]")
+_STEP = re.compile(r"(?:^|\.)(?P<key>[A-Za-z_][A-Za-z0-9_-]*)|\[(?P<inside>[^\]]+)\]")
 _OPERATIONS = ("add", "replace", "remove")
 
 

@@ -17,7 +17,7 @@ from rules.model import JSON
 from rules.pods import mapping
 from rules.review import Cluster, Review
 from rules.rulebook import Rulebook
-from webhook.codec import BadReview, TooDeep, decode
+from webhook.codec import BadReview, TooDeep, decode, repair
 
 NULL = Raw(b"null")
 
@@ -54,7 +54,7 @@ def read_question(body: bytes, rulebook: Rulebook, cluster: Cluster) -> Question
     try:
         if not concerns(review, rulebook, cluster):
             return None
-        request = _decode(body).request
+        request = _fields_of(body)
     except (BadReview, TooDeep, msgspec.DecodeError, RecursionError) as error:
         raise Unaskable("it cannot be read") from error
     return question_of(request, review, cluster)
@@ -90,6 +90,13 @@ def request_of(review: Review) -> dict[str, JSON]:
         "oldObject": review.old,
         "dryRun": False,
     }
+
+
+def _fields_of(body: bytes) -> Mapping[str, Raw]:
+    try:
+        return _decode(body).request
+    except msgspec.DecodeError:
+        return _decode(repair(body)).request
 
 
 def in_bytes(request: Mapping[str, JSON]) -> dict[str, Raw]:
