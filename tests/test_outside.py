@@ -10,6 +10,7 @@ from rules.review import Cluster, Lazy, Review
 from rules.rulebook import Rulebook
 from tests.reviews import pod
 from webhook.judge import judge, refuse_unread
+from webhook.metrics import MOST_OUTSIDERS, Entry, Metrics
 from webhook.opa_answer import unavailable
 from webhook.rulebook import Options, read
 from webhook.rulebook_text import render
@@ -139,3 +140,14 @@ def test_the_rulebook_in_force_names_the_rules_outside() -> None:
     text = render(rulebook)
     assert "opa/*:" in text
     assert render(read(Text("", text), rules=())) == text
+
+
+def test_names_that_are_made_up_make_no_series_without_end() -> None:
+    metrics = Metrics(["Pod"])
+    asked = review()
+    for number in range(2 * MOST_OUTSIDERS):
+        decision = judge(asked, book(), CLUSTER, heard=Heard((said(f"opa/{number}"),)))
+        metrics.record(Entry(asked, decision, "validate", "", 0.0))
+    text = metrics.render().decode()
+    assert text.count("sallyport_rule_results_total{") == MOST_OUTSIDERS + 1
+    assert f'dry_run="false",effect="deny",rule="{EVERY}"}} {float(MOST_OUTSIDERS)}' in text
