@@ -30,7 +30,10 @@ example:
   sallyport serve --tls-cert certs/tls.crt --tls-key certs/tls.key --cluster cluster.yaml --audit
 
 Each flag has a variable: --tls-cert is SALLYPORT_TLS_CERT; several --cluster are separated by `:`.
-SALLYPORT_DRAIN_SECONDS (20): for how long it goes on serving after SIGTERM."""
+SALLYPORT_DRAIN_SECONDS (20): for how long it goes on serving after SIGTERM.
+
+With --opa URL each review at /validate is one question to an OPA server too: `findings` of a
+package in Rego, named opa/<rule>. What it does not answer it has not allowed; see docs/opa.md."""
 
 _CHECK = """\
 Judge manifests as the server would: same rules, same words. Give files, folders (*.yaml, *.yml,
