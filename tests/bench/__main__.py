@@ -12,7 +12,17 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import connections, direct, lasting, machine, page, samples, targets, through
+from tests.bench import (
+    connections,
+    direct,
+    lasting,
+    machine,
+    page,
+    samples,
+    second_voice,
+    targets,
+    through,
+)
 from tests.bench.bench import QUICK, Bench, Pace
 from tests.bench.page import Measured
 from tests.bench.servers import ROOT, Silent
@@ -64,6 +74,9 @@ def _measure(bench: Bench, chosen: set[str], *, quick: bool) -> Measured:
     if "through" in chosen:
         found.rounds = through.measure(bench)
         found.figures += targets.through(found.rounds)
+    if "second voice" in chosen:
+        found.duets, found.slow = second_voice.measure(bench), second_voice.slow(bench)
+        found.figures += targets.second_voice(found.duets)
     found.figures.sort(key=lambda one: int(one.target[1:]))
     return found
 

@@ -99,6 +99,12 @@ class Bench:
             yield server
 
     @contextmanager
+    def beside(self, module: str) -> Iterator[Server]:
+        """A server that ours asks, with all cores."""
+        with self._serve([module], module, self.cores.every) as server:
+            yield server
+
+    @contextmanager
     def _serve(self, words: list[str], name: str, cores: frozenset[int] | None) -> Iterator[Server]:
         folder = self.folder / name
         folder.mkdir(exist_ok=True)

@@ -56,17 +56,22 @@ class OpaServer:
         self._process.start({"PATH": os.defpath})
         self._process.wait_until(self._answers, seconds=PATIENCE)
 
+    @property
+    def pid(self) -> int:
+        """Of OPA itself."""
+        return self._process.pid
+
     def stop(self) -> None:
         """Kill it."""
         self._process.stop()
 
     def freeze(self) -> None:
         """It goes on holding its port and its connections, and answers nobody."""
-        os.kill(self._process.pid, signal.SIGSTOP)
+        os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
         """It goes on."""
-        os.kill(self._process.pid, signal.SIGCONT)
+        os.kill(self.pid, signal.SIGCONT)
 
     def send(self, method: str, path: str, body: str = "") -> tuple[int, str]:
         """Status and text of a request to its API."""
