@@ -9,6 +9,7 @@ from rules.outside import EVERY, UNAVAILABLE, Heard
 from rules.review import Cluster, Lazy, Review
 from rules.rulebook import Rulebook
 from tests.reviews import pod
+from webhook.codec import BadReview
 from webhook.judge import judge, refuse_unread
 from webhook.metrics import MOST_OUTSIDERS, Entry, Metrics
 from webhook.opa_answer import unavailable
@@ -133,6 +134,15 @@ def test_a_fix_that_has_no_place_is_not_shown() -> None:
 def test_who_heard_nothing_says_that_he_asked() -> None:
     assert judge(review(), book(), CLUSTER, heard=Heard()).rules == (EVERY,)
     assert judge(review(), book(), CLUSTER).rules == ()
+
+
+def test_an_object_that_is_no_json_is_refused_even_where_only_others_judge() -> None:
+    def fail() -> object:
+        raise BadReview("json", "no JSON")
+
+    asked = review()._replace(resource="others", new=Lazy(fail))
+    with pytest.raises(BadReview):
+        judge(asked, book(), CLUSTER, heard=Heard())
 
 
 def test_the_rulebook_in_force_names_the_rules_outside() -> None:

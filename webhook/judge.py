@@ -33,6 +33,7 @@ def judge(
     chosen = engine.select(rulebook, review, cluster)
     if not chosen.rules and heard is None:
         return UNASKED
+    review.object  # noqa: B018  # whoever judges it, a body that is no JSON is refused
     findings, patch = _examine(chosen, review, cluster, late) if chosen.rules else ([], ())
     if findings and review.operation == "UPDATE":
         findings = _ratchet(findings, chosen, review, cluster, late)
