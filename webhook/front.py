@@ -69,6 +69,14 @@ class Route:
     phases: tuple[Phase, ...]
 
 
+class Asked(NamedTuple):
+    """What was found out before an answer: what OPA said, and the seconds that all of it took."""
+
+    heard: Heard | None = None
+    waited: float = 0.0
+
+
+NOBODY = Asked()
 TOO_LARGE = Reply(413, b"the body is larger than %d bytes" % MOST_BYTES, close=True)
 ROUTES = {b"/validate": Route("validate", ("final",)), b"/mutate": Route("mutate", ("raw",))}
 
@@ -100,10 +108,8 @@ class Front:
             if body is None:
                 self.count("413")
                 reply = TOO_LARGE
-            elif self.waits(route):
-                reply = await self._hear_and_answer(route, body, scope["query_string"])
             else:
-                reply = self.answer(route, body, scope["query_string"])
+                reply = await self._answer(route, body, scope["query_string"])
         headers = [(b"content-type", reply.media), (b"content-length", b"%d" % len(reply.body))]
         if reply.close or self._live.draining:
             headers.append((b"connection", b"close"))
@@ -135,11 +141,13 @@ class Front:
         """Whether somebody must be asked before an answer, so that this takes a task."""
         return route.name == "validate" and self._live.opa is not None
 
-    async def _hear_and_answer(self, route: Route, body: bytes, query: bytes) -> Reply:
-        """The answer to a whole request, after a question to OPA."""
+    async def _answer(self, route: Route, body: bytes, query: bytes) -> Reply:
+        """The answer to a whole request, after a question to OPA where one is needed."""
+        if not self.waits(route):
+            return self.answer(route, body, query)
         started = time.monotonic()
         heard = await self._hear(body, started + _patience(query) * SHARE)
-        return self.answer(route, body, query, heard=heard, waited=time.monotonic() - started)
+        return self.answer(route, body, query, Asked(heard, time.monotonic() - started))
 
     async def _hear(self, body: bytes, deadline: float) -> Heard | None:
         """What OPA says of the review in a body; None where it has no say."""
@@ -152,21 +160,13 @@ class Front:
             return None
         return await live.opa.hear(question, deadline)
 
-    def answer(
-        self,
-        route: Route,
-        body: bytes,
-        query: bytes,
-        *,
-        heard: Heard | None = None,
-        waited: float = 0.0,
-    ) -> Reply:
-        """The answer to a whole request; `heard` is what OPA said, after `waited` seconds."""
+    def answer(self, route: Route, body: bytes, query: bytes, asked: Asked = NOBODY) -> Reply:
+        """The answer to a whole request, with what others were asked before."""
         started = time.monotonic()
         live = self._live
         try:
-            deadline = started + _patience(query) - waited
-            review, decision = self._decide(route, body, deadline, heard)
+            deadline = started + _patience(query) - asked.waited
+            review, decision = self._decide(route, body, deadline, asked.heard)
         except BadReview as bad:
             self.count(bad.reason)
             return Reply(400, str(bad).encode(errors="replace"))
@@ -177,7 +177,7 @@ class Front:
         text = encode(review, decision, messages=rulebook.site.messages)
         worked = time.monotonic() - started
         self._worked += worked
-        self._note(Entry(review, decision, route.name, rulebook.revision, waited + worked))
+        self._note(Entry(review, decision, route.name, rulebook.revision, asked.waited + worked))
         return Reply(200, text, b"application/json")
 
     def _note(self, entry: Entry) -> None:
