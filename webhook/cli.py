@@ -67,22 +67,18 @@ def check(asked: argparse.Namespace) -> int:
         groups = frozenset(asked.groups or ["system:authenticated"])
         requester = Requester(asked.user or "developer", groups)
     try:
-        opa = read_opa(vars(asked))
-    except BadSettings as bad:
-        return _fail(str(bad))
-    question = Question(
-        paths=tuple(asked.paths),
-        cluster=tuple(asked.cluster),
-        rulebook=asked.rulebook,
-        namespace=asked.namespace,
-        phases=RAW if asked.phase == "raw" else FINAL,
-        requester=requester,
-        mutate=not asked.no_mutate,
-        opa=opa,
-    )
-    try:
+        question = Question(
+            paths=tuple(asked.paths),
+            cluster=tuple(asked.cluster),
+            rulebook=asked.rulebook,
+            namespace=asked.namespace,
+            phases=RAW if asked.phase == "raw" else FINAL,
+            requester=requester,
+            mutate=not asked.no_mutate,
+            opa=read_opa(vars(asked)),
+        )
         report = run(question, sys.stdin.buffer.read)
-    except BadOpa as bad:
+    except (BadSettings, BadOpa) as bad:
         return _fail(str(bad))
     for sentence in report.assumed:
         _complain(f"assumed: {sentence}")

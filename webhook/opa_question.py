@@ -41,22 +41,17 @@ _decode = msgspec.json.Decoder(_Review).decode
 
 
 def read_question(body: bytes, rulebook: Rulebook, cluster: Cluster) -> Question | None:
-    """What to ask of the review in a body; None where OPA has no say, or the body is no review.
+    """What to ask of the review in a body; None where OPA has no say.
 
-    Raises Unaskable.
+    Raises Unaskable for what cannot be read; the door may find that it is no review at all.
     """
     try:
         review = decode(body)
-    except BadReview:
-        return None  # the door says what is wrong with it
-    except TooDeep as deep:
-        raise Unaskable("it is nested too deeply") from deep
-    try:
         if not concerns(review, rulebook, cluster):
             return None
         request = _fields_of(body)
     except (BadReview, TooDeep, msgspec.DecodeError, RecursionError) as error:
-        raise Unaskable("it cannot be read") from error
+        raise Unaskable("the review cannot be read") from error
     return question_of(request, review, cluster)
 
 

@@ -228,6 +228,10 @@ def test_what_cannot_be_asked_is_not_allowed(server: Serving) -> None:
     assert causes(response) == [(UNAVAILABLE, ""), ("well-formed", "")]
 
 
+def test_what_is_no_review_is_refused_as_ever(server: Serving) -> None:
+    assert server.send(b"{}").status == 400
+
+
 def test_readiness_knows_whether_opa_is_required(
     opa: OpaServer, server: Serving, serve: Serve
 ) -> None:
