@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from rules.facts import Namespace
 from rules.model import (
     JSON,
     NAMESPACE,
@@ -81,17 +82,33 @@ def select(rulebook: Rulebook, review: Review, cluster: Cluster) -> Chosen:
     Raises Unknown where a live view does not have that namespace.
     """
     key = review.key
-    if key not in rulebook.index or _keeps_house(review) or _shows_nothing(review):
+    if key not in rulebook.index:
         return NOBODY
-    if review.shows_static_pod:
-        log.warning("[%s] a mirror pod passes: its static pod runs already", _ref(review))
+    if passes(review):
+        if review.shows_static_pod:
+            log.warning("[%s] a mirror pod passes: its static pod runs already", _ref(review))
         return NOBODY
-    namespace = review.namespace
     known = review.requester is not None
-    if not namespace or review.kind == NAMESPACE.kind:  # a Namespace is not in itself
+    around = surroundings(review, cluster)
+    if around is None:
         return rulebook.choose(key, {}, trusted=False, known=known)
-    labels = cluster.surroundings(namespace).labels
-    return rulebook.choose(key, labels, trusted=cluster.trusts(namespace), known=known)
+    trusted = cluster.trusts(around.name)
+    return rulebook.choose(key, around.labels, trusted=trusted, known=known)
+
+
+def passes(review: Review) -> bool:
+    """Whether nobody has a say: what happens has happened, or cannot be seen. May decode."""
+    return _keeps_house(review) or _shows_nothing(review) or review.shows_static_pod
+
+
+def surroundings(review: Review, cluster: Cluster) -> Namespace | None:
+    """The namespace that the object is in; None where it is in none, as a Namespace itself.
+
+    Raises Unknown where a live view does not have it.
+    """
+    if not review.namespace or review.kind == NAMESPACE.kind:
+        return None
+    return cluster.surroundings(review.namespace)
 
 
 def open_case(review: Review) -> Case:
@@ -154,6 +171,22 @@ def attribute(findings: Iterable[Finding], active: ActiveRule) -> list[Finding]:
         )
         for finding in findings
     ]
+
+
+def adopt(
+    findings: Iterable[Finding], rulebook: Rulebook, labels: Mapping[str, str]
+) -> list[Finding]:
+    """Findings of rules outside, under the actions that the rulebook gives to them here.
+
+    A rule that is off is not heard; a failure to ask is, as info, so that it is counted.
+    """
+    adopted = []
+    for finding in findings:
+        action = rulebook.outsider(finding.rule, labels).action
+        if action != "off" or finding.error:
+            effect = _EFFECTS[action][finding.level]
+            adopted.append(replace(finding, action=action, effect=effect))
+    return adopted
 
 
 def mend(

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
-from rules.model import BINDING, ActiveRule, Kind, OperationName, Rule
+from rules.model import BINDING, Action, ActiveRule, Kind, OperationName, Rule
+from rules.outside import BY_DEFAULT, EVERY, UNAVAILABLE
 from rules.pods import TEMPLATES
 from rules.selectors import LabelSelector
 from rules.site import Site
@@ -24,6 +25,7 @@ SERVED: Mapping[str, frozenset[OperationName]] = {
     "binding": _CREATED,
 }
 """Subresources that know one operation only."""
+STRENGTH: tuple[Action, ...] = ("off", "audit", "warn", "enforce")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Rulebook:
     """All rules as configured, and the site. `revision` names the text that it was read from.
 
     `shaped` are the (group, resource) of which no rule reads a field beyond `rules.shapes`.
+    `outside` are the rules outside that it names, and what holds for all others (`opa/*`).
     """
 
     site: Site
@@ -77,10 +80,18 @@ class Rulebook:
     revision: str = ""
     index: Mapping[Key, tuple[Configured, ...]] = field(default_factory=dict)
     shaped: frozenset[tuple[str, str]] = frozenset()
+    outside: Mapping[str, Configured] = field(default_factory=lambda: _OUTSIDE)
     _chosen: dict[object, Chosen] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
-    def of(cls, site: Site, rules: Iterable[Configured], *, revision: str = "") -> Rulebook:
+    def of(
+        cls,
+        site: Site,
+        rules: Iterable[Configured],
+        *,
+        revision: str = "",
+        outside: Mapping[str, Configured] | None = None,
+    ) -> Rulebook:
         """The rulebook, with the index by which a review finds its rules."""
         rules = tuple(rules)
         index: dict[Key, tuple[Configured, ...]] = {}
@@ -89,7 +100,8 @@ class Rulebook:
                 index[key] = (*index.get(key, ()), configured)
         asked = {(group, resource) for group, resource, *_ in index}
         whole = {key[:2] for key, found in index.items() if not all(map(_is_shaped, found))}
-        return cls(site, rules, revision, index, frozenset(asked - whole))
+        shaped = frozenset(asked - whole)
+        return cls(site, rules, revision, index, shaped, outside or _OUTSIDE)
 
     def choose(self, key: Key, labels: Mapping[str, str], *, trusted: bool, known: bool) -> Chosen:
         """The rules for a review of this key in a namespace with these labels, trusted or not.
@@ -105,6 +117,24 @@ class Rulebook:
             chosen = self._chosen[asked] = Chosen.of(active)
         return chosen
 
+    def outsider(self, name: str, labels: Mapping[str, str]) -> ActiveRule:
+        """What a rule outside may do in a namespace with these labels.
+
+        Who was not heard may have been the strictest of them; so may the word that he was not.
+        """
+        if name == UNAVAILABLE and name not in self.outside:
+            here = [configured.within(labels) for configured in self.outside.values()]
+            return max(here, key=lambda active: STRENGTH.index(active.action))
+        return (self.outside.get(name) or self.outside[EVERY]).within(labels)
+
+    def asks_outside(self, labels: Mapping[str, str]) -> bool:
+        """Whether some rule outside has a say in a namespace with these labels."""
+        return any(
+            configured.within(labels).action != "off"
+            for name, configured in self.outside.items()
+            if name != UNAVAILABLE
+        )
+
     def _active(
         self, key: Key, labels: Mapping[str, str], *, trusted: bool, known: bool
     ) -> tuple[ActiveRule, ...]:
@@ -117,6 +147,9 @@ class Rulebook:
                 and (known or not active.rule.transition)
             ]
         )
+
+
+_OUTSIDE: Mapping[str, Configured] = {EVERY: Configured(BY_DEFAULT)}
 
 
 def _is_shaped(configured: Configured) -> bool:

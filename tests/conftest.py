@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.control_plane.fixtures import control_plane, control_plane_programs
+from tests.control_plane.fixtures import control_plane, control_plane_programs, opa_program
 
-__all__ = ["control_plane", "control_plane_programs"]
+__all__ = ["control_plane", "control_plane_programs", "opa_program"]

@@ -27,6 +27,7 @@ from webhook.front import ROUTES, Front, Reply
 from webhook.live import Live
 from webhook.metrics import Metrics
 from webhook.observe import DecisionLog, Recorder
+from webhook.opa import Opa
 
 
 def made_up(check: Check, *, name: str = "made-up", **declared: Any) -> Rule:
@@ -83,6 +84,7 @@ class Standing:
     cluster: Cluster = field(default_factory=Cluster)
     draining: bool = False
     seeing: bool = True
+    opa: Opa | None = None
     mutate: bool = True
 
     def phases(self, own: tuple[Phase, ...]) -> tuple[Phase, ...]:

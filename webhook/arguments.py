@@ -33,7 +33,10 @@ example:
   sallyport serve --tls-cert certs/tls.crt --tls-key certs/tls.key --cluster cluster.yaml --audit
 
 Each flag has a variable: --tls-cert is SALLYPORT_TLS_CERT; several --cluster are separated by `:`.
-SALLYPORT_DRAIN_SECONDS (20): for how long it goes on serving after SIGTERM."""
+SALLYPORT_DRAIN_SECONDS (20): for how long it goes on serving after SIGTERM.
+
+With --opa URL each review at /validate is one question to an OPA server too: `findings` of a
+package in Rego, named opa/<rule>. What it does not answer it has not allowed; see docs/opa.md."""
 
 _CHECK = """\
 Judge manifests as the server would: same rules, same words. Give files, folders (*.yaml, *.yml,
@@ -115,6 +118,7 @@ def _serve(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--audit", action="store_true", help="deny nothing, only count and log")
     _no_mutate(command)
+    _opa(command)
 
 
 def _check(command: argparse.ArgumentParser) -> None:
@@ -149,6 +153,7 @@ def _check(command: argparse.ArgumentParser) -> None:
     command.add_argument("--summary", action="store_true", help="count by rule and namespace")
     command.add_argument("--exit-zero", action="store_true", help="exit 0 although denied")
     _no_mutate(command)
+    _opa(command)
 
 
 def _rulebook(command: argparse.ArgumentParser) -> None:
@@ -209,6 +214,21 @@ def _certs(command: argparse.ArgumentParser) -> None:
 
 def _output(command: argparse.ArgumentParser) -> None:
     command.add_argument("-o", "--output", choices=("text", "json"), default="text")
+
+
+def _opa(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--opa", metavar="URL", help="an OPA server that is asked too (none)")
+    command.add_argument(
+        "--opa-package", metavar="P", help="the package whose `findings` are asked for (sallyport)"
+    )
+    command.add_argument("--opa-ca", metavar="F", help="PEM of its authority (the system's)")
+    command.add_argument("--opa-cert", metavar="F", help="PEM of our own certificate, where wanted")
+    command.add_argument("--opa-key", metavar="F", help="PEM of its key")
+    command.add_argument(
+        "--opa-required",
+        action="store_true",
+        help="a server is not ready, a check not complete, while OPA is not healthy",
+    )
 
 
 def _no_mutate(command: argparse.ArgumentParser, default: Any = False) -> None:  # noqa: FBT002

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
+from typing import TYPE_CHECKING
 
-from rules.model import JSON, NAMESPACE, Path, Phase
+from rules.model import JSON, NAMESPACE, Decision, Path, Phase
 from rules.patch import apply
 from rules.pods import mapping
 from rules.review import Cluster, Content, Requester, Review
@@ -17,8 +19,12 @@ from webhook import rulebook as book
 from webhook.documents import Document, read_paths
 from webhook.judge import judge
 from webhook.objects import DEFAULT_NAMESPACE, Identity, Key, Kinds
+from webhook.opa_options import OpaOptions
 from webhook.report import Judged, Report
 from webhook.text import Mistake
+
+if TYPE_CHECKING:
+    from webhook.opa_check import Consultation
 
 RAW: tuple[Phase, ...] = ("raw", "final")
 FINAL: tuple[Phase, ...] = ("final",)
@@ -27,7 +33,10 @@ UID = "check"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What shall be checked, against what, and who asks (None: nobody is known)."""
+    """What shall be checked, against what, and who asks (None: nobody is known).
+
+    `opa` is an OPA server that is asked too.
+    """
 
     paths: tuple[str, ...]
     cluster: tuple[str, ...] = ()
@@ -37,10 +46,14 @@ class Question:
     phases: tuple[Phase, ...] = RAW
     requester: Requester | None = None
     mutate: bool = True
+    opa: OpaOptions | None = None
 
 
 def check(question: Question, stdin: Callable[[], bytes]) -> Report:
-    """Judge all objects in the paths. What cannot be read is a mistake; the rest is judged."""
+    """Judge all objects in the paths. What cannot be read is a mistake; the rest is judged.
+
+    Raises BadOpa.
+    """
     try:
         rulebook = book.load(question.rulebook, mutate=question.mutate)
         rulebook = book.deny_images(rulebook, question.denied_images)
@@ -51,8 +64,12 @@ def check(question: Question, stdin: Callable[[], bytes]) -> Report:
     mistakes = [*reading.mistakes, *stored.mistakes]
     if not reading.documents and not reading.mistakes:
         mistakes.append(Mistake(question.paths[0], 1, 1, "no document found"))
-    case = Case(question, rulebook, Kinds(book.catalogue()), stored.objects)
-    judged, cluster = case.judge_all(reading.documents)
+    with ExitStack() as stack:
+        opa = stack.enter_context(_consult(question.opa)) if question.opa is not None else None
+        if opa is not None and opa.trouble:
+            mistakes.append(Mistake("--opa", 1, 1, opa.trouble))
+        case = Case(question, rulebook, Kinds(book.catalogue()), stored.objects, opa)
+        judged, cluster = case.judge_all(reading.documents)
     mistakes += [found for found in judged if isinstance(found, Mistake)]
     return Report(
         judged=tuple(found for found in judged if isinstance(found, Judged)),
@@ -70,6 +87,7 @@ class Case:
     rulebook: Rulebook
     kinds: Kinds
     stored: Mapping[Key, JSON] = field(default_factory=dict)
+    opa: Consultation | None = None
 
     def judge_all(self, documents: Iterable[Document]) -> tuple[list[Judged | Mistake], Cluster]:
         """What is decided of each document, in order, and the view it was decided in.
@@ -92,10 +110,19 @@ class Case:
                 return self._judge_review(document, cluster)
             identity = self._identify(document)
             review = self._review(document.value, identity)
-            decision = judge(review, self.rulebook, cluster)
+            decision = self._decide(review, cluster)
         except RecursionError:
             return document.mistake((), "nested too deeply to be judged")
         return Judged(document, identity, review.operation, decision)
+
+    def _decide(self, review: Review, cluster: Cluster, request: JSON = None) -> Decision:
+        """The decision; OPA is asked of the object as it would be stored, so after we mended it."""
+        decision = judge(review, self.rulebook, cluster)
+        if self.opa is None:
+            return decision
+        stored = review.showing(apply(review.object, decision.patch)) if decision.patch else review
+        heard = self.opa.hear(stored, self.rulebook, cluster, request)
+        return judge(review, self.rulebook, cluster, heard=heard)
 
     def _identify(self, document: Document) -> Identity:
         return self.kinds.identify(document.value, self.question.namespace)
@@ -127,7 +154,7 @@ class Case:
         body = json.dumps(document.value).encode()
         try:
             review = decode(body, phases=self.question.phases)
-            decision = judge(review, self.rulebook, cluster)
+            decision = self._decide(review, cluster, document.value["request"])
         except (BadReview, TooDeep) as error:
             return document.mistake((), str(error))
         field = "oldObject" if review.operation == "DELETE" else "object"
@@ -143,6 +170,12 @@ class Case:
         }
         found = self.kinds.identify(value, review.namespace)
         return replace(found, name=found.name or review.name)
+
+
+def _consult(options: OpaOptions) -> Consultation:
+    from webhook.opa_check import Consultation
+
+    return Consultation(options)
 
 
 def _is_review(value: JSON) -> bool:

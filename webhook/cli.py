@@ -59,22 +59,28 @@ def check(asked: argparse.Namespace) -> int:
     from rules.review import Requester
     from webhook.check import FINAL, RAW, Question
     from webhook.check import check as run
+    from webhook.opa_options import BadOpa
+    from webhook.settings import BadSettings, read_opa
 
     requester = None
     if asked.phase == "raw" or asked.user is not None or asked.groups:
         groups = frozenset(asked.groups or ["system:authenticated"])
         requester = Requester(asked.user or "developer", groups)
-    question = Question(
-        paths=tuple(asked.paths),
-        cluster=tuple(asked.cluster),
-        rulebook=asked.rulebook,
-        denied_images=asked.denied_images,
-        namespace=asked.namespace,
-        phases=RAW if asked.phase == "raw" else FINAL,
-        requester=requester,
-        mutate=not asked.no_mutate,
-    )
-    report = run(question, sys.stdin.buffer.read)
+    try:
+        question = Question(
+            paths=tuple(asked.paths),
+            cluster=tuple(asked.cluster),
+            rulebook=asked.rulebook,
+            denied_images=asked.denied_images,
+            namespace=asked.namespace,
+            phases=RAW if asked.phase == "raw" else FINAL,
+            requester=requester,
+            mutate=not asked.no_mutate,
+            opa=read_opa(vars(asked)),
+        )
+        report = run(question, sys.stdin.buffer.read)
+    except (BadSettings, BadOpa) as bad:
+        return _fail(str(bad))
     for sentence in report.assumed:
         _complain(f"assumed: {sentence}")
     _print_report(report, asked)

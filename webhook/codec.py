@@ -157,7 +157,7 @@ def decode(
     except RecursionError as error:
         raise TooDeep(_uid_of(body)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        repaired = _repair(body)
+        repaired = repair(body)
         if repaired != body:
             return decode(repaired, phases=phases, shaped=shaped)
         raise _bad(error) from error
@@ -293,7 +293,7 @@ def _loads(raw: Raw) -> JSON:
     return orjson.loads(memoryview(raw))
 
 
-def _repair(text: bytes) -> bytes:
+def repair(text: bytes) -> bytes:
     """The text with U+FFFD for each lone surrogate that is written as an escape, as Go reads it."""
     return _ESCAPE.sub(lambda found: rb"\ufffd" if found["lone"] else found[0], text)
 

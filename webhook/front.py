@@ -16,11 +16,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rules.engine import DeadlinePassed
 from rules.facts import Namespace
 from rules.model import Decision, Phase
+from rules.outside import Heard
 from rules.review import NOTHING, Cluster, Review, Unknown
 from webhook.codec import BadReview, TooDeep, decode, encode
 from webhook.judge import judge, refuse_unread
 from webhook.metrics import Entry
 from webhook.observe import Recorder
+from webhook.opa import SHARE
+from webhook.opa_answer import unavailable
+from webhook.opa_question import Unaskable, read_question
 
 if TYPE_CHECKING:
     from webhook.live import Live
@@ -66,6 +70,18 @@ class Route:
     phases: tuple[Phase, ...]
 
 
+class Asked(NamedTuple):
+    """What was found out before an answer, and the seconds that all of it took.
+
+    What OPA said, and a namespace that the view lacks.
+    """
+
+    heard: Heard | None = None
+    found: Namespace | None = None
+    waited: float = 0.0
+
+
+NOBODY = Asked()
 TOO_LARGE = Reply(413, b"the body is larger than %d bytes" % MOST_BYTES, close=True)
 ROUTES = {b"/validate": Route("validate", ("final",)), b"/mutate": Route("mutate", ("raw",))}
 
@@ -75,7 +91,7 @@ class Front:
 
     `check` and `answer` are all there is to it, and need no event loop: `webhook.protocol` calls
     them before any task exists. As an ASGI application it does the same for what must wait, as for
-    a namespace that is not known.
+    OPA where that is asked too, and for a namespace that is not known.
     """
 
     def __init__(self, live: Live, recorder: Recorder, rest: Application) -> None:
@@ -126,36 +142,61 @@ class Front:
             self.count(str(reply.status))
         return reply
 
+    def waits(self, route: Route) -> bool:
+        """Whether somebody must be asked before an answer, so that this takes a task."""
+        return route.name == "validate" and self._live.opa is not None
+
     async def _answer(self, route: Route, body: bytes, query: bytes) -> Reply:
-        """The answer to a whole request, after a question to the API server where one is needed."""
+        """The answer to a whole request, after questions to OPA and the API server as needed."""
         started = time.monotonic()
         try:
-            return self.answer(route, body, query)
+            return await self._ask(route, body, query, started)
         except Unknown as unknown:
             found = await self._live.find(unknown.namespace)
         if found is None:
             self.metrics.shed.labels("namespace not known").inc()
             return Refused(503, "the namespace is not known", _RETRY).reply
-        return self.answer(route, body, query, found, time.monotonic() - started)
+        return await self._ask(route, body, query, started, found)
 
-    def answer(
+    async def _ask(
         self,
         route: Route,
         body: bytes,
         query: bytes,
+        started: float,
         found: Namespace | None = None,
-        waited: float = 0.0,
     ) -> Reply:
-        """The answer to a whole request; `found` is a namespace that the view lacks.
+        heard = None
+        if self.waits(route):
+            deadline = started + _patience(query) * SHARE
+            heard = await self._hear(body, self._cluster(found), deadline)
+        return self.answer(route, body, query, Asked(heard, found, time.monotonic() - started))
 
-        Raises Unknown where it lacks one.
+    async def _hear(self, body: bytes, cluster: Cluster, deadline: float) -> Heard | None:
+        """What OPA says of the review in a body; None where it has no say."""
+        live = self._live
+        try:
+            question = read_question(body, live.rulebook, cluster) if live.seeing else None
+        except Unaskable as reason:
+            return Heard((unavailable(str(reason)),))
+        if question is None or live.opa is None:
+            return None
+        return await live.opa.hear(question, deadline)
+
+    def _cluster(self, found: Namespace | None) -> Cluster:
+        """The view, with a namespace that it lacks."""
+        return self._live.cluster if found is None else self._live.cluster.beside(found)
+
+    def answer(self, route: Route, body: bytes, query: bytes, asked: Asked = NOBODY) -> Reply:
+        """The answer to a whole request, with what others were asked before.
+
+        Raises Unknown where the view lacks the namespace.
         """
         started = time.monotonic()
         live = self._live
-        cluster = live.cluster if found is None else live.cluster.beside(found)
         try:
-            deadline = started + _patience(query) - waited
-            review, decision = self._decide(route, body, deadline, cluster)
+            deadline = started + _patience(query) - asked.waited
+            review, decision = self._decide(route, body, deadline, asked)
         except BadReview as bad:
             self.count(bad.reason)
             return Reply(400, str(bad).encode(errors="replace"))
@@ -164,39 +205,44 @@ class Front:
             return refused.reply
         rulebook = live.rulebook
         text = encode(review, decision, messages=rulebook.site.messages)
-        seconds = time.monotonic() - started
-        self._note(Entry(review, decision, route.name, rulebook.revision, seconds))
+        worked = time.monotonic() - started
+        self._worked += worked
+        self._note(Entry(review, decision, route.name, rulebook.revision, asked.waited + worked))
         return Reply(200, text, b"application/json")
 
     def _note(self, entry: Entry) -> None:
-        self._worked += entry.seconds
         if not entry.decision.rules and entry.review.key not in self._live.rulebook.index:
             self.metrics.unregistered.inc()
         self._recorder.note(entry)
 
     def _decide(
-        self, route: Route, body: bytes, deadline: float, cluster: Cluster
+        self, route: Route, body: bytes, deadline: float, asked: Asked
     ) -> tuple[Review, Decision]:
         if self._worked > QUEUE_SECONDS:
             raise Refused(503, "overloaded", _RETRY)
-        live = self._live
+        live, heard, cluster = self._live, asked.heard, self._cluster(asked.found)
         if not live.seeing:
             raise Refused(503, "the cluster is not known yet", _RETRY)
         try:
-            shaped = live.rulebook.shaped
+            # What OPA says may be about any field.
+            shaped = frozenset() if heard is not None and heard.findings else live.rulebook.shaped
             review = decode(body, phases=live.phases(route.phases), shaped=shaped)
             try:
                 decision = judge(
-                    review, live.rulebook, cluster, late=lambda: time.monotonic() > deadline
+                    review,
+                    live.rulebook,
+                    cluster,
+                    heard=heard,
+                    late=lambda: time.monotonic() > deadline,
                 )
             except (TooDeep, RecursionError):  # nobody need try again, for a name or a log line
                 review = review._replace(new=NOTHING, former=NOTHING)
-                decision = refuse_unread(review, live.rulebook, cluster)
+                decision = refuse_unread(review, live.rulebook, cluster, heard=heard)
         except TooDeep as deep:
             if not deep.uid:
                 raise BadReview("depth", str(deep)) from deep
             review = Review(operation="CREATE", group="", resource="", kind="", uid=deep.uid)
-            decision = refuse_unread(review, live.rulebook, cluster)
+            decision = refuse_unread(review, live.rulebook, cluster, heard=heard)
         except DeadlinePassed as late:
             raise Refused(503, "not decided in time", _RETRY) from late
         return review, decision

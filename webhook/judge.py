@@ -10,24 +10,37 @@ from dataclasses import replace
 from rules import engine
 from rules.engine import Late, never
 from rules.model import Decision, Finding, Operation
+from rules.outside import EVERY, Heard
+from rules.patch import Inapplicable, apply
 from rules.review import Cluster, Review
 from rules.rulebook import Chosen, Rulebook
 
 UNASKED = Decision()
 
 
-def judge(review: Review, rulebook: Rulebook, cluster: Cluster, *, late: Late = never) -> Decision:
-    """What we answer to this review.
+def judge(
+    review: Review,
+    rulebook: Rulebook,
+    cluster: Cluster,
+    *,
+    heard: Heard | None = None,
+    late: Late = never,
+) -> Decision:
+    """What we answer to this review; `heard` is what was said outside, None where nobody was asked.
 
     Raises `engine.DeadlinePassed` when `late` says so, and BadReview where a body is no JSON.
     """
     chosen = engine.select(rulebook, review, cluster)
-    if not chosen.rules:
+    if not chosen.rules and heard is None:
         return UNASKED
-    findings, patch = _examine(chosen, review, cluster, late)
+    review.object  # noqa: B018  # whoever judges it, a body that is no JSON is refused
+    findings, patch = _examine(chosen, review, cluster, late) if chosen.rules else ([], ())
     if findings and review.operation == "UPDATE":
         findings = _ratchet(findings, chosen, review, cluster, late)
-    return engine.decide(findings, chosen.names, patch)
+    if heard is None:
+        return engine.decide(findings, chosen.names, patch)
+    findings += _adopt(heard, review, rulebook, cluster)
+    return engine.decide(findings, (*chosen.names, EVERY), patch)
 
 
 def _examine(
@@ -64,24 +77,53 @@ def _ratchet(
     return engine.ratchet(findings, former, review, frozenset(strict))
 
 
+def _adopt(heard: Heard, review: Review, rulebook: Rulebook, cluster: Cluster) -> list[Finding]:
+    """What was said outside, as the rulebook takes it; only such fixes are shown as apply."""
+    around = engine.surroundings(review, cluster)
+    labels = around.labels if around is not None else {}
+    findings = engine.adopt(heard.findings, rulebook, labels)
+    if heard.former and review.operation == "UPDATE":
+        names = {finding.rule for finding in findings}
+        strict = frozenset(n for n in names if not rulebook.outsider(n, labels).ratchet)
+        findings = engine.ratchet(findings, heard.former, review, strict)
+    return [
+        finding if _applies(finding, review) else replace(finding, fix=None) for finding in findings
+    ]
+
+
+def _applies(finding: Finding, review: Review) -> bool:
+    try:
+        return finding.fix is None or bool(apply(review.object, finding.fix.patch))
+    except Inapplicable:
+        return False
+
+
 def _noted(failure: Finding) -> Finding:
     """A failure while mending: logged here, and said by /validate, which fails on it again."""
     return replace(failure, effect="info")
 
 
-def refuse_unread(review: Review, rulebook: Rulebook, cluster: Cluster) -> Decision:
+def refuse_unread(
+    review: Review, rulebook: Rulebook, cluster: Cluster, *, heard: Heard | None = None
+) -> Decision:
     """The answer to a review whose object is nested too deeply to be read: LIMIT.
 
-    It speaks as the rule `well-formed` and under its action.
+    It speaks as the rule `well-formed` and under its action, beside what was heard outside.
     """
+    said: list[Finding] = []
+    names: tuple[str, ...] = ()
+    if heard is not None:  # items of lists that nobody can read are not known again
+        said = _adopt(replace(heard, former=()), review, rulebook, cluster)
+        names = (EVERY,)
     for configured in rulebook.rules:
         if configured.default.rule.name == "well-formed":
             labels = cluster.surroundings(review.namespace).labels if review.namespace else {}
             active = configured.within(labels)
             if active.action == "off":
                 break
-            return engine.decide(engine.attribute([_LIMIT], active), (active.rule.name,))
-    return Decision()
+            said += engine.attribute([_LIMIT], active)
+            names = (active.rule.name, *names)
+    return engine.decide(said, names)
 
 
 _LIMIT = Finding(

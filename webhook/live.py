@@ -25,6 +25,7 @@ from webhook import rulebook as book
 from webhook.files import Watched
 from webhook.metrics import Metrics
 from webhook.mirror import Mirror
+from webhook.opa import Opa
 from webhook.settings import Settings
 
 log = logging.getLogger("sallyport")
@@ -33,7 +34,8 @@ log = logging.getLogger("sallyport")
 class Live:
     """The rulebook, Cluster and certificate in force; the Cluster is that of `mirror`, if any.
 
-    Raises BadRulebook, BadView or BadPair where there is no good one to begin with.
+    `opa` is the OPA server that is asked too, if any. Raises BadRulebook, BadView, BadPair or
+    BadOpa where there is no good one to begin with.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics, mirror: Mirror | None = None) -> None:
@@ -51,6 +53,7 @@ class Live:
         self.rulebook: Rulebook = self._read_rulebook()
         self.cluster = self._read_view()
         self.pair = ServedPair(settings.tls_cert, settings.tls_key, now=datetime.now(UTC))
+        self.opa = Opa(settings.opa, metrics) if settings.opa is not None else None
         self._publish()
 
     def phases(self, own: tuple[Phase, ...]) -> tuple[Phase, ...]:
@@ -77,7 +80,7 @@ class Live:
             return f"the certificate expired on {self.pair.not_after:%Y-%m-%d}"
         if self._mirror is not None and not self.seeing:
             return f"not listed yet: {', '.join(self._mirror.missing)}"
-        return ""
+        return self.opa.trouble if self.opa is not None else ""
 
     async def follow(self) -> None:
         """Keep the Cluster as the API server tells; for ever, where there is one to follow."""

@@ -14,10 +14,12 @@ from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricF
 from prometheus_client.registry import Collector
 
 from rules.model import Decision
+from rules.outside import EVERY, PREFIX
 from rules.review import Review
 
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 ENDPOINTS = ("validate", "mutate")
+MOST_OUTSIDERS = 100
 
 
 class Entry(NamedTuple):
@@ -86,6 +88,7 @@ class Metrics:
             "Findings by rule and effect; error is a rule that failed.",
             *("rule", "effect", "dry_run"),
         )
+        self._outsiders: set[str] = set()
         self.bad = self._counter("bad_requests", "Requests that are no review.", "reason")
         self.unregistered = self._counter(
             "unregistered", "Reviews that no rule asks for: a webhook configuration is too wide."
@@ -131,7 +134,17 @@ class Metrics:
         self._answers.add(entry)
         for finding in entry.decision.findings:
             effect = "error" if finding.error else finding.effect
-            self._results.labels(finding.rule, effect, boolean(entry.review.dry_run)).inc()
+            name = self._name(finding.rule)
+            self._results.labels(name, effect, boolean(entry.review.dry_run)).inc()
+
+    def _name(self, rule: str) -> str:
+        """The rule; of those outside, who may make up names as they go, only the first have one."""
+        if not rule.startswith(PREFIX) or rule in self._outsiders:
+            return rule
+        if len(self._outsiders) >= MOST_OUTSIDERS:
+            return EVERY
+        self._outsiders.add(rule)
+        return rule
 
     def render(self) -> bytes:
         """The exposition text."""

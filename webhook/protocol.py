@@ -38,8 +38,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     A request to one of the doors is answered as soon as it is whole, before any task or ASGI scope
     exists; that halves its cost. All else goes uvicorn's way: other paths, `Expect: 100-continue`,
-    a namespace that must be asked for, and what is pipelined behind such a request. `since` is the
-    loop time since which the peer has kept us waiting, `patience` how long it may.
+    doors at which OPA is asked, a namespace that must be asked for, and what is pipelined behind
+    such a request. `since` is the loop time since which the peer has kept us waiting, `patience`
+    how long it may.
     """
 
     app: Front
@@ -95,7 +96,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         if len(self.headers) > MOST_HEADERS:
             self.refuse(431, "too many header fields")
-        elif (route := ROUTES.get(self.url.partition(b"?")[0])) and self._is_simple():
+        elif (route := ROUTES.get(self.url.partition(b"?")[0])) and self._is_simple(route):
             self._open(route)
         else:
             self._begin_cycle()
@@ -158,10 +159,11 @@ class GuardedProtocol(HttpToolsProtocol):
             busy and self.patience == KEEP_ALIVE_SECONDS
         )
 
-    def _is_simple(self) -> bool:
-        """Whether nothing on this connection has to be waited for first."""
+    def _is_simple(self, route: Route) -> bool:
+        """Whether nothing, on this connection or elsewhere, has to be waited for first."""
         return (
             not self.expect_100_continue
+            and not self.app.waits(route)
             and (self.cycle is None or self.cycle.response_complete)
             and not self.flow.write_paused
         )

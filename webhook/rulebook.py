@@ -6,7 +6,7 @@ Without a file the built-in rulebook stands: each rule with its own action and p
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache, partial
 from pathlib import Path as FilePath
@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from rules.catalog import discover
 from rules.model import JSON, Action, ActiveRule, Mend, Rule
+from rules.outside import EVERY, PREFIX, outsider
 from rules.rulebook import Configured, Rulebook
 from rules.selectors import LabelSelector
 from rules.site import Site
@@ -89,8 +90,7 @@ def read(
 ) -> Rulebook:
     """The rulebook in a text; an empty one is the built-in. Raises BadRulebook.
 
-    `rules` are those that exist, by default all of the catalogue. What is said of `opa/...` is
-    checked, and for now nothing follows from it.
+    `rules` are those that exist, by default all of the catalogue.
     """
     options = options or Options()
     known = catalogue() if rules is None else tuple(rules)
@@ -100,7 +100,8 @@ def read(
     configured = [_configure(rule, said.get(rule.name, {}), default, options) for rule in known]
     revision = hashlib.sha256(f"{options}\n{text.content}".encode("utf-8", "replace"))
     site = replace(_site(value), override_labels=_labels_of_overrides(said))
-    return Rulebook.of(site, configured, revision=revision.hexdigest()[:12])
+    outside = dict(_configure_outside(said, default, options))
+    return Rulebook.of(site, configured, revision=revision.hexdigest()[:12], outside=outside)
 
 
 def _examine(text: Text, rules: tuple[Rule, ...]) -> Mapping[str, JSON]:
@@ -180,6 +181,18 @@ def _configure(
         active = _activate(active, mend, override.get("parameters") or {}, options)
         overrides.append((LabelSelector.parse(override["namespaceSelector"]), active))
     return Configured(base, tuple(overrides))
+
+
+def _configure_outside(
+    said: Mapping[str, Mapping[str, JSON]], default: Action | None, options: Options
+) -> Iterator[tuple[str, Configured]]:
+    """The rules outside that the rulebook names; what it does not say of one holds as for all."""
+    common = said.get(EVERY, {})
+    yield EVERY, _configure(outsider(EVERY), common, default, options)
+    for name, own in said.items():
+        if name.startswith(PREFIX) and name != EVERY:
+            stated = {key: value for key, value in own.items() if value is not None}
+            yield name, _configure(outsider(name), {**common, **stated}, default, options)
 
 
 def _labels_of_overrides(said: Mapping[str, JSON]) -> frozenset[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rules.model import JSON, Mend, Path, Rule
+from rules.outside import PREFIX
 from rules.selectors import LABEL_KEY, InvalidSelector, LabelSelector
 from rules.words import enumerate_words, kind_of, quote
 
@@ -19,7 +20,6 @@ Shape = Any
 
 ACTIONS = ("enforce", "warn", "audit", "off")
 MENDS: tuple[Mend, ...] = ("enforce", "warn", "off")
-OPA = "opa/"
 _NAMESPACE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _ENFORCED = re.compile(r"[a-z0-9.-]+/(?:\*|[A-Z][A-Za-z0-9]*)")
 
@@ -129,7 +129,7 @@ def shape_of(rules: Iterable[Rule]) -> Keys:
     """The shape of a whole rulebook where these rules are known."""
     opa = Keys({"action": ACTION, "ratchet": FLAG, "overrides": [_override(None)]})
     known = {rule.name: _rule(rule) for rule in rules}
-    named = Keys(known, "rule", prefixed={OPA: opa})
+    named = Keys(known, "rule", prefixed={PREFIX: opa})
     return Keys({"version": VERSION, "action": ACTION, **SITE, "rules": named})
 
 

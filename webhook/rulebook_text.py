@@ -17,7 +17,9 @@ def render(rulebook: Rulebook) -> str:
     site = rulebook.site
     told = {key: _tell(getattr(site, name)) for key, name in SECTIONS.items()}
     told["tenant"] = {"label": site.tenant_label}
-    told["rules"] = {c.default.rule.name: _tell_rule(c) for c in rulebook.rules}
+    told["rules"] = {c.default.rule.name: _tell_rule(c) for c in rulebook.rules} | {
+        name: _tell_outsider(c) for name, c in rulebook.outside.items()
+    }
     return "version: 1\n" + "".join(write({key: part}) for key, part in told.items())
 
 
@@ -64,6 +66,11 @@ def _tell_rule(configured: Configured) -> JSON:
     if base.parameters:
         told["parameters"] = {name: _tell(value) for name, value in base.parameters.items()}
     return told
+
+
+def _tell_outsider(configured: Configured) -> JSON:
+    """A rule outside: what it does is not ours to mend."""
+    return {key: part for key, part in _tell_rule(configured).items() if key != "mend"}
 
 
 def _tell_override(selector: LabelSelector, active: ActiveRule) -> JSON:

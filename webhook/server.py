@@ -24,6 +24,7 @@ from webhook.live import Live, now
 from webhook.metrics import Metrics
 from webhook.mirror import Mirror
 from webhook.observe import DecisionLog, Recorder
+from webhook.opa_options import BadOpa
 from webhook.probes import Probes, bare_application, build, listen
 from webhook.protocol import KEEP_ALIVE_SECONDS, GuardedProtocol, close_overdue
 from webhook.rulebook import BadRulebook, catalogue
@@ -51,7 +52,7 @@ def serve(settings: Settings) -> int:
         text = "without --cluster PATH the cluster is read from its API server, which is not found"
         print(f"sallyport: {text}: {lost}", file=sys.stderr)
         return 2
-    except (BadRulebook, BadView, BadPair, OSError) as error:
+    except (BadRulebook, BadView, BadPair, BadOpa, OSError) as error:
         print(f"sallyport: {error}", file=sys.stderr)  # the command's own words
         return 2
     server.run([server.socket])
@@ -94,6 +95,8 @@ class Server(uvicorn.Server):
             loop.create_task(_repeat(SWEEP_SECONDS, self._sweep)),
             loop.create_task(self._refresh_for_ever()),
         ]
+        if self._live.opa is not None:
+            self._chores.append(loop.create_task(self._live.opa.watch()))
         loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         if self._live.seeing:
             self._announce()
@@ -118,6 +121,8 @@ class Server(uvicorn.Server):
         await asyncio.gather(*self._chores, return_exceptions=True)
         await super().shutdown(sockets)
         await self._live.close()
+        if self._live.opa is not None:
+            await self._live.opa.close()
         await asyncio.to_thread(self._probes.stop)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002

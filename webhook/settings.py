@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from webhook.opa_options import BadOpa, OpaOptions, read_options
+
 PREFIX = "SALLYPORT_"
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"", "0", "false", "no", "off"})
@@ -43,6 +45,7 @@ class Settings:
     audit: bool = False
     mutate: bool = True
     drain_seconds: float = 20.0
+    opa: OpaOptions | None = None
 
 
 def read_settings(
@@ -74,7 +77,19 @@ def read_settings(
         audit=given.flag("audit"),
         mutate=not given.flag("no_mutate"),
         drain_seconds=given.seconds("drain_seconds", 20.0),
+        opa=read_opa(flags, environment),
     )
+
+
+def read_opa(
+    flags: Mapping[str, Any], environment: Mapping[str, str] | None = None
+) -> OpaOptions | None:
+    """The OPA server to ask, None where none is named. Raises BadSettings."""
+    given = _Given(flags, os.environ if environment is None else environment)
+    try:
+        return read_options(given.text, required=given.flag("opa_required"))
+    except BadOpa as bad:
+        raise BadSettings(str(bad)) from bad
 
 
 def wants_colour(*, terminal: bool) -> bool:

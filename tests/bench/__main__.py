@@ -20,6 +20,7 @@ from tests.bench import (
     machine,
     page,
     samples,
+    second_voice,
     targets,
     through,
     view,
@@ -80,6 +81,9 @@ def _measure(bench: Bench, chosen: set[str], *, quick: bool) -> Measured:
     if "through" in chosen:
         found.rounds = through.measure(bench)
         found.figures += targets.through(found.rounds)
+    if "second voice" in chosen:
+        found.duets, found.slow = second_voice.measure(bench), second_voice.slow(bench)
+        found.figures += targets.second_voice(found.duets)
     found.figures.sort(key=lambda one: int(one.target[1:]))
     return found
 

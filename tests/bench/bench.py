@@ -55,7 +55,8 @@ class Bench:
             (folder / f"{name}.json").write_bytes(body)
         for name, body in samples.creations().items():
             (folder / f"create-{name}.json").write_bytes(body)
-        text = "\n---\n".join(json.dumps(value) for value in samples.view())
+        view = [*samples.CLUSTER, samples.namespace(samples.NAMESPACE)]
+        text = "\n---\n".join(json.dumps(value) for value in view)
         (folder / "cluster.yaml").write_text(text, encoding="utf-8")
         (folder / "staged.yaml").write_text(samples.rulebook(), encoding="utf-8")
         os.sched_setaffinity(0, cores.load)
@@ -122,6 +123,12 @@ class Bench:
         """The floor; `patch` is what its /mutate answers."""
         words = ["tests.bench.floor", f"--patch={patch}", *self._pair(), *flags]
         with self._serve(words, "floor", cores) as server:
+            yield server
+
+    @contextmanager
+    def beside(self, module: str) -> Iterator[Server]:
+        """A server that ours asks, with all cores."""
+        with self._serve([module], module, self.cores.every) as server:
             yield server
 
     @contextmanager

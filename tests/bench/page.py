@@ -14,6 +14,7 @@ from tests.bench.connections import NewConnection
 from tests.bench.direct import OpenLoop, Result, Slice
 from tests.bench.judgement import Judgement
 from tests.bench.load import Report
+from tests.bench.second_voice import Duet, Slow, Turn
 from tests.bench.targets import Figure, chosen
 from tests.bench.through import CLIENTS, PAIRS, Round, Share
 from tests.bench.view import NAMESPACES, View
@@ -62,6 +63,10 @@ REMARKS = (
     "denial costs more, for its words.",
     "p50 and p99 of the webhook alone are those of a saturated server: as many reviews as it can "
     "answer. The fixed rate says what a caller waits when it is not.",
+    "With OPA each review is one question to a server on the same cores, with three rules in Rego "
+    "([tests/bench/opa.rego](../tests/bench/opa.rego)); asking costs us about as much as our own "
+    "answer. An OPA that takes a second keeps those waiting who need it, and nobody else; 64 are "
+    "asked at a time.",
     "Memory at many connections is buffers of OpenSSL and uvloop; 150 is three API servers with 25 "
     "idle connections to each door.",
     "The API server takes far longer for a creation than any webhook; its own share of the machine "
@@ -81,6 +86,8 @@ class Measured:
     view: View | None = None
     new: list[NewConnection] = field(default_factory=list)
     rounds: list[Round] = field(default_factory=list)
+    duets: list[Duet] = field(default_factory=list)
+    slow: list[Slow] = field(default_factory=list)
 
 
 def tables(measured: Measured) -> str:
@@ -98,6 +105,10 @@ def tables(measured: Measured) -> str:
         parts.append("## Through a real API server\n\n" + _through(measured.rounds))
     if measured.new:
         parts.append("## New connections\n\n" + _new(measured.new))
+    if measured.duets:
+        parts.append("## With OPA as a second voice\n\n" + _duets(measured.duets))
+    if measured.slow:
+        parts.append("When OPA takes a second:\n\n" + _slow(measured.slow))
     return "\n".join(parts)
 
 
@@ -193,6 +204,39 @@ def _new(found: Sequence[NewConnection]) -> str:
     return _table(head, [["pod", *map(_text, values)]])
 
 
+def _duets(duets: Iterable[Duet]) -> str:
+    head = ["review at connections", "a second without OPA", "with", "p50/p99 ms without", "with"]
+    head += ["CPU us without", "with", "and of OPA"]
+
+    def row(one: Duet) -> list[str]:
+        sides = (one.alone, one.asking)
+        rps = [f"{median(turn.seen.rps for turn in side):.0f}" for side in sides]
+        wait = [
+            "/".join(_text(_wait(side, part)) for part in (_turn_p50, _turn_p99)) for side in sides
+        ]
+        cpu = [_text(median(turn.cpu for turn in side)) for side in sides]
+        return [str(one.case), *rps, *wait, *cpu, _text(median(t.opa for t in one.asking))]
+
+    return _table(head, [row(one) for one in duets])
+
+
+def _wait(side: Iterable[Turn], pick: Callable[[Turn], float]) -> float:
+    return median(pick(turn) for turn in side) / 1000
+
+
+def _slow(found: Iterable[Slow]) -> str:
+    head = ["callers at /validate", "answered a second", "p50/p99 ms", "8 at /mutate meanwhile"]
+
+    def row(one: Slow) -> list[str]:
+        waits = [
+            "/".join(_text(wait / 1000) for wait in (seen.p50, seen.p99))
+            for seen in (one.validating, one.mutating)
+        ]
+        return [str(one.callers), f"{one.validating.rps:.0f}", *waits]
+
+    return _table(head, [row(one) for one in found])
+
+
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
@@ -207,6 +251,14 @@ def _p50(one: Slice) -> float:
 
 
 def _p99(one: Slice) -> float:
+    return one.seen.p99
+
+
+def _turn_p50(one: Turn) -> float:
+    return one.seen.p50
+
+
+def _turn_p99(one: Turn) -> float:
     return one.seen.p99
 
 

@@ -10,6 +10,7 @@ from tests.bench.connections import NewConnection
 from tests.bench.direct import DEPLOYMENT, MUTATE, POD, RATE, OpenLoop, Result
 from tests.bench.lasting import CONNECTIONS, REVIEWS, Memory, Start
 from tests.bench.load import Report
+from tests.bench.second_voice import Duet
 from tests.bench.through import CLIENTS, PAIRS, Pair, Round
 from tests.bench.view import NAMESPACES, View
 
@@ -22,6 +23,7 @@ MEASUREMENTS = {
     "connections": ("T9",),
     "through": ("T4", "T10"),
     "judgement": (),
+    "second voice": ("T12",),
 }
 """What must be run for a target."""
 
@@ -129,6 +131,19 @@ def connections(rested: Iterable[tuple[str, Report]], new: Iterable[NewConnectio
         for pause, report in rested
     ]
     return [*errors, Figure("T9", "CPU a review on a new connection", ratios, "x floor", most=13)]
+
+
+def second_voice(duets: Iterable[Duet]) -> list[Figure]:
+    """Reviews a second with OPA, against without."""
+    return [
+        Figure(
+            "T12",
+            f"reviews a second with OPA, {duet.case}",
+            [a.seen.rps / b.seen.rps for a, b in zip(duet.asking, duet.alone, strict=True)],
+            "x without",
+        )
+        for duet in duets
+    ]
 
 
 def through(rounds: Sequence[Round]) -> list[Figure]:

@@ -28,6 +28,7 @@ __all__ = [
     "Unavailable",
     "istio_binaries",
     "load_binary",
+    "opa_binary",
     "pinned_version",
     "provide",
 ]
@@ -35,6 +36,7 @@ __all__ = [
 MODULE = Path(__file__).parent
 LOAD = MODULE / "load"
 ISTIO = MODULE / "istio"
+OPA = MODULE / "opa"
 LOG = logging.getLogger(__name__)
 
 
@@ -114,6 +116,12 @@ def istio_binaries() -> Istio:
         for package in packages
     ]
     return Istio(*built)
+
+
+def opa_binary() -> Path:
+    """OPA, in the version that opa/go.mod names."""
+    kept = _cache_folder() / f"opa-{_key(OPA)}" / "opa"
+    return _kept_or_built(kept, "github.com/open-policy-agent/opa", module=OPA, stamps={})
 
 
 def pinned_version() -> str:
@@ -204,5 +212,6 @@ if __name__ == "__main__":
         for folder in provide().folders():
             sys.stdout.write(f"{folder}\n")
         load_binary()
+        sys.stdout.write(f"{opa_binary().parent}\n")
     except Unavailable as fault:
         sys.exit(str(fault))

@@ -1,17 +1,19 @@
 """What a test asks for: one control plane for the whole session, or an honest skip.
 
 Import `control_plane` in a conftest.py. With SALLYPORT_REQUIRE_CONTROL_PLANE=1, as CI sets it,
-a control plane that cannot be had is a failure.
+a control plane that cannot be had is a failure; so it is with OPA.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from tests.control_plane.binaries import Binaries, Unavailable, provide
+from tests.control_plane.binaries import Binaries, Unavailable, opa_binary, provide
 from tests.control_plane.cluster import ControlPlane
 
 
@@ -21,10 +23,22 @@ def control_plane_programs() -> Binaries:
     try:
         return provide()
     except Unavailable as fault:
-        reason = f"no control plane: {fault}"
-        if os.environ.get("SALLYPORT_REQUIRE_CONTROL_PLANE") == "1":
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
+        _do_without(f"no control plane: {fault}")
+
+
+@pytest.fixture(scope="session")
+def opa_program() -> Path:
+    """OPA, for tests that start servers of it."""
+    try:
+        return opa_binary()
+    except Unavailable as fault:
+        _do_without(f"no OPA: {fault}")
+
+
+def _do_without(reason: str) -> NoReturn:
+    if os.environ.get("SALLYPORT_REQUIRE_CONTROL_PLANE") == "1":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
