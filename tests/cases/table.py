@@ -8,7 +8,8 @@ that is the name of a container changes that container. Besides:
 - `operation` (CREATE), `subresource`, `as` (a key of PEOPLE), `phase` (raw: the author's text).
 - `rulebook` in place of the built-in one; `world` in place of world.yaml, `beside` on top of it.
 - `says`: all Findings, each `effect check place`; `patch`: what is filled in. None if left out.
-- `server`: `refuses`, what the API server itself says before it asks us.
+- `server`: `refuses`, what the API server itself says before it asks us; `admits`, why it gets the
+  answer yes where an injector stands beside us.
 """
 
 from __future__ import annotations

@@ -68,6 +68,8 @@ def _hold(case: Case, answer: Answer) -> None:
     if "refuses" in case.server:
         assert answer.code == 1
         assert case.server["refuses"] in answer.err
+    elif "admits" in case.server:
+        assert answer.code == 0, answer.err
     elif case.denials:
         assert answer.code == 1
         assert "sallyport.dev" in answer.err, "nobody else refused it"
