@@ -14,7 +14,13 @@ from tests.faults.serving import Serving, wait_for
 from tests.opa.server import OpaServer
 from tests.opa.test_second_voice import SITE
 from tests.opa.wire import WireServer, hang_up, says
-from tests.reviews import ask, causes, pod, written
+from tests.reviews import (
+    ask,
+    ask_stored,
+    causes,
+    pod,
+    written,
+)
 from webhook.breaker import MOST_FAILURES
 
 pytestmark = pytest.mark.control_plane
@@ -71,7 +77,7 @@ def wired(wire: WireServer, serve: Serve) -> Serving:
 
 
 def about(name: str, **metadata: Any) -> Any:
-    return ask(pod(**metadata), name=name)
+    return ask_stored(pod(**metadata), name=name)
 
 
 def refuses(server: Serving, review: Any, said: str, result: str, path: str = "/validate") -> None:
@@ -167,7 +173,7 @@ def test_who_waits_for_opa_keeps_nobody_else_waiting(opa: OpaServer, server: Ser
     waiting = threading.Thread(target=server.ask, args=(about("web"), "/validate?timeout=8s"))
     try:
         waiting.start()
-        assert server.ask(about("web"), "/mutate")["allowed"]
+        assert server.ask(ask(pod()), "/mutate")["allowed"]
         assert server.probe("/livez")[0] == 200
     finally:
         opa.thaw()

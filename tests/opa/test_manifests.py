@@ -19,7 +19,13 @@ from tests.faults.serving import Serving
 from tests.generated import ROOT
 from tests.opa.pki import Site
 from tests.opa.server import HOST, OpaServer
-from tests.reviews import ask, causes, deployment, pod
+from tests.reviews import (
+    ask,
+    ask_stored,
+    causes,
+    deployment,
+    pod,
+)
 from webhook.arguments import parser
 from webhook.settings import read_settings
 
@@ -120,7 +126,7 @@ def test_the_sidecar_decides_by_the_rules_of_its_bundle(
     status, _ = beside.send("GET", "/health?bundles=true")
     assert status == http.HTTPStatus.OK
     with Serving(keys, "--cluster", view, "--opa", beside.url, "--opa-required") as server:
-        response = server.ask(ask(pod()))
+        response = server.ask(ask_stored(pod()))
         assert causes(response) == [("opa/image-registry", "spec.containers[0].image")]
         warned = server.ask(ask(deployment(pod()), DEPLOYMENT))["warnings"]
         assert any(
@@ -207,7 +213,7 @@ def test_the_central_opa_answers_sallyport_and_nobody_else(
     def said(folder: Path, name: str) -> str:
         pki.client(folder, name)
         with Serving(keys, "--cluster", view, "--opa", central.url, *flags(folder)) as server:
-            return causes(server.ask(ask(pod())))[0][0]
+            return causes(server.ask(ask_stored(pod())))[0][0]
 
     assert central.send("GET", "/v1/policies")[0] == http.HTTPStatus.UNAUTHORIZED
     assert central.send("POST", "/v1/data/system")[0] == http.HTTPStatus.UNAUTHORIZED
@@ -226,7 +232,7 @@ def test_each_end_wants_to_see_who_the_other_is(
     other = [*without, *flags(stranger)[2:]]
     for words in (without, mistaken, other, flags(client)[2:]):
         with Serving(keys, "--cluster", view, "--opa", central.url, *words) as server:
-            assert causes(server.ask(ask(pod())))[0] == ("opa/unavailable", "")
+            assert causes(server.ask(ask_stored(pod())))[0] == ("opa/unavailable", "")
             assert server.metric("opa_questions_total", result="unreachable") == 1
 
 
@@ -235,7 +241,7 @@ def test_a_certificate_that_is_renewed_is_shown_while_it_runs(
 ) -> None:
     folder = pki.client(tmp_path / "mine", "somebody")
     with Serving(keys, "--cluster", view, "--opa", central.url, *flags(folder)) as server:
-        assert causes(server.ask(ask(pod())))[0][0] == "opa/unavailable"
+        assert causes(server.ask(ask_stored(pod())))[0][0] == "opa/unavailable"
         (folder / "tls.key").write_text("no key", encoding="utf-8")
         server.counts(1, "reloads_total", what="opa", result="failed")
         assert server.metric("opa_questions_total", result="refused") == 1
@@ -243,7 +249,7 @@ def test_a_certificate_that_is_renewed_is_shown_while_it_runs(
         server.counts(1, "reloads_total", what="opa", result="done")
         central.stop()  # connections that stand keep what they were made with
         central.start()
-        assert causes(server.ask(ask(pod())))[0][0] == "opa/image-registry"
+        assert causes(server.ask(ask_stored(pod())))[0][0] == "opa/image-registry"
 
 
 def test_files_that_are_no_good_end_the_start(

@@ -12,7 +12,17 @@ import pytest
 from rules.model import DEPLOYMENT, NAMESPACE
 from tests.faults.serving import Serving
 from tests.opa.server import OpaServer
-from tests.reviews import ask, ask_update, bare_pod, causes, deployment, pod, reasons, wrong_pod
+from tests.reviews import (
+    ask,
+    ask_stored,
+    ask_update,
+    bare_pod,
+    causes,
+    deployment,
+    pod,
+    reasons,
+    wrong_pod,
+)
 
 pytestmark = pytest.mark.control_plane
 
@@ -47,7 +57,7 @@ def server(
 
 def about(name: str, value: Any = None, **request: Any) -> Any:
     """The creation of a pod of this name."""
-    return ask(pod() if value is None else value, name=name, **request)
+    return ask_stored(pod() if value is None else value, name=name, **request)
 
 
 def of_images(*images: str) -> Any:
