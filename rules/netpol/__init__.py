@@ -1,13 +1,15 @@
 """What network policies mean, whoever wrote them and whoever enforces them.
 
-Here belong: sets of ports and addresses (`sets`), the one model into which every dialect is
-translated (`model`), and the dialects (`dialects`). Values in, values out: decoded objects become
-`Policy` values. Here do not belong: verdicts, messages, tenants, webhooks, files, clusters. The
-package needs nothing but `rules.selectors` and can be used alone:
+Here belong: sets of ports and addresses (`sets`), the peers that policies name (`peers`), the one
+model into which every dialect is translated (`model`, `dialects`, `languages`), what a cluster
+holds (`inventory`), what engines make of it (`engine`, `engines`, `matching`), and who reaches whom
+(`sides`, `reach`). Values in, values out. Here do not belong: verdicts, messages, tenants,
+webhooks, files. The package needs nothing but `rules.selectors` and can be used alone:
 
-    policy = rules.netpol.dialects.kubernetes.translate(yaml.safe_load(text))
-    for grant in policy.grants:
+    policies = rules.netpol.languages.translate(yaml.safe_load(text))
+    for grant in policies[0].grants:
         print(grant.path, grant.peers, grant.ports)
 
-Imports go one way: dialects -> model -> sets. Dialects know nothing of each other.
+Imports go one way: reach -> sides -> engines -> matching | languages -> engine -> inventory |
+dialects -> model -> peers -> sets. Dialects know nothing of each other, nor do engines.
 """

@@ -196,6 +196,11 @@ class Addresses:
         return network - cls.union(exceptions) if exceptions else network
 
     @classmethod
+    def single(cls, family: Family, number: int) -> Addresses:
+        """The one address of that number."""
+        return cls._of(family, (number, number + 1))
+
+    @classmethod
     def between(cls, first: str | Address, last: str | Address) -> Addresses:
         """The addresses from first to last. InvalidSet unless of one family and in order."""
         (family, low), (other, high) = _number(first), _number(last)

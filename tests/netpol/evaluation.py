@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rules.netpol.model import (
-    Anywhere,
-    Grant,
-    NamedPort,
-    Networks,
-    PeerEntry,
-    Pods,
-    Policy,
-    PortEntry,
-    Unknown,
-)
+from rules.netpol.model import Grant, NamedPort, PeerEntry, Policy, PortEntry, Unknown
+from rules.netpol.peers import Anywhere, Networks, Pods
 from rules.netpol.sets import Protocol
 from tests.netpol.oracle import Packet, Pod
 

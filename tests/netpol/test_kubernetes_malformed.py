@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.netpol.dialects.kubernetes import translate
-from rules.netpol.model import Grant, Networks, PeerEntry, Pods, PortEntry, Unknown
+from rules.netpol.model import Grant, PeerEntry, PortEntry, Unknown
+from rules.netpol.peers import Networks, Pods
 from rules.netpol.sets import V4, Addresses, Ports
 from rules.selectors import EVERYTHING, Path
 from tests.netpol.strategies import junk

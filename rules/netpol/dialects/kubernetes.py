@@ -13,20 +13,18 @@ from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 from rules.netpol.model import (
-    Anywhere,
     Direction,
     Grant,
     Isolation,
     NamedPort,
-    Networks,
     Origin,
     PeerEntry,
-    Pods,
     Policy,
     PortEntry,
     Subject,
     Unknown,
 )
+from rules.netpol.peers import Anywhere, Networks, Pods
 from rules.netpol.sets import FIRST_PORT, LAST_PORT, PROTOCOLS, Addresses, InvalidSet, Protocol
 from rules.selectors import EVERYTHING, InvalidSelector, LabelSelector, Path, describe
 
@@ -114,7 +112,7 @@ def _head_faults(node: Any) -> Iterator[Unknown]:
     spec = _map(node, "spec")
     size = _size(spec)
     if size > MOST_ENTRIES:
-        yield Unknown(("spec",), f"of {size} values", SMALL_ENOUGH)
+        yield Unknown(("spec",), f"of {size} values", SMALL_ENOUGH, "undecided")
         return
     known = ("podSelector", "policyTypes", "ingress", "egress")
     yield from _strangers(spec, known, ("spec",))
@@ -132,7 +130,8 @@ def _strangers(node: dict[Any, Any], known: tuple[str, ...], path: Path) -> Iter
     for field, value in node.items():
         if field not in known and value is not None:
             name = field if isinstance(field, str) else describe(field)
-            yield Unknown((*path, name), "an unknown field", f"one of {', '.join(known)}")
+            wanted = f"one of {', '.join(known)}"
+            yield Unknown((*path, name), "an unknown field", wanted, "as-read")
 
 
 def _subject(node: Any, namespace: str) -> tuple[Subject, tuple[Unknown, ...]]:
