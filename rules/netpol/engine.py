@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from rules.netpol.inventory import End, Inventory, Labels, Namespace, PodEnd
 from rules.netpol.match import Match
-from rules.netpol.model import Direction, Grant, NamedPort, Origin
+from rules.netpol.model import Direction, Grant, NamedPort, Origin, Policy
 from rules.netpol.peers import Entity, Fqdn, NetworkGroup, Nodes, ServiceRef
 from rules.netpol.sets import Ports
 from rules.selectors import Path
@@ -56,6 +56,11 @@ class Conflict:
     reason: str
 
 
+def as_written(policy: Policy) -> Policy:
+    """A policy means what its dialect says."""
+    return policy
+
+
 def plain_views(end: End, inventory: Inventory) -> Iterable[View]:  # noqa: ARG001  # a hook
     """Pods under the labels that they carry; nothing else has labels."""
     if isinstance(end, PodEnd):
@@ -67,8 +72,8 @@ Resolved: TypeAlias = NetworkGroup | Fqdn | Entity | ServiceRef | Nodes
 
 
 def unresolved(peer: Resolved, end: End, inventory: Inventory) -> Match:  # noqa: ARG001  # a hook
-    """No pod, and of what lies outside nobody knows."""
-    return Match.of(holds=False if isinstance(end, PodEnd) else None)
+    """No pod, and of what lies outside the cluster no node; of the rest nobody knows."""
+    return Match.of(holds=False if isinstance(end, PodEnd) or isinstance(peer, Nodes) else None)
 
 
 def ports_by_name(entry: NamedPort, destination: End, inventory: Inventory) -> Match:  # noqa: ARG001
@@ -113,7 +118,8 @@ class Engine:
     ties            within a rung, where several match: "deny" before allow before pass; or the
                     "weakest" (allow before pass before deny), of objects that each ask their own
                     rules in turn
-    reads_void      whether rules in directions that policyTypes leaves out count, and isolate
+    reads           what it makes of a policy before any is weighed, where that is not what the
+                    dialect says: rules that it reads wider, void ones that it brings to life
     views           labels under which it knows an end
     resolve         on which ports an end is what a peer of these kinds means
     port_names      the numbers that a name stands for at a destination
@@ -131,7 +137,7 @@ class Engine:
     spares: Callable[[Direction, End], bool] = nothing_spared
     rung: Callable[[Grant], Rung] = by_order_and_rule
     ties: Literal["deny", "weakest"] = "weakest"
-    reads_void: bool = False
+    reads: Callable[[Policy], Policy] = as_written
     views: Callable[[End, Inventory], Iterable[View]] = plain_views
     resolve: Callable[[Resolved, End, Inventory], Match] = unresolved
     port_names: Callable[[NamedPort, End, Inventory], Match] = ports_by_name

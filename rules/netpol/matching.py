@@ -9,7 +9,17 @@ from rules.netpol.engine import Engine, View
 from rules.netpol.inventory import End, Inventory, PodEnd
 from rules.netpol.match import ALWAYS, MAYBE, NEVER, Match
 from rules.netpol.model import Grant, NamedPort, PeerEntry, PortEntry, Subject, Unknown
-from rules.netpol.peers import AllOf, AnyOf, Anywhere, Labelled, Networks, Not, Peer, Pods
+from rules.netpol.peers import (
+    AllOf,
+    AnyOf,
+    Anywhere,
+    Labelled,
+    Namespaces,
+    Networks,
+    Not,
+    Peer,
+    Pods,
+)
 from rules.netpol.sets import Addresses
 
 
@@ -42,7 +52,7 @@ class Matcher:
                 return ALWAYS
             case AllOf() | AnyOf() | Not():
                 return self._combined(peer, end)
-            case Pods() | Labelled():
+            case Pods() | Namespaces() | Labelled():
                 return self._labelled(peer, end)
             case Networks(addresses):
                 return self._addresses(addresses, end)
@@ -76,7 +86,7 @@ class Matcher:
             case Unknown():
                 return _unread(entry)
 
-    def _labelled(self, peer: Pods | Labelled, end: End) -> Match:
+    def _labelled(self, peer: Pods | Namespaces | Labelled, end: End) -> Match:
         found = [
             view.certain for view in self.engine.views(end, self.inventory) if _matches(peer, view)
         ]
@@ -92,11 +102,13 @@ class Matcher:
         return Match.of(holds=at <= addresses or (None if at & addresses else False))
 
 
-def _matches(peer: Pods | Labelled, view: View) -> bool:
+def _matches(peer: Pods | Namespaces | Labelled, view: View) -> bool:
     if isinstance(peer, Labelled):
         return peer.labels.matches(view.labels)
     if view.namespace is None:
         return False
+    if isinstance(peer, Namespaces):
+        return peer.labels.matches(view.namespace.labels)
     own = view.namespace
     return peer.covers(own.name, own.labels) and peer.pods.matches(view.own)
 

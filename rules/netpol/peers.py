@@ -43,6 +43,16 @@ class Pods:
 
 
 @dataclass(frozen=True, slots=True)
+class Namespaces:
+    """All pods of the namespaces by whose labels it goes.
+
+    It stands apart from `Pods` because an engine may read it so that it holds more than pods.
+    """
+
+    labels: LabelExpression
+
+
+@dataclass(frozen=True, slots=True)
 class Labelled:
     """Whatever the engine knows under labels that match: pods, sets of networks, entities.
 
@@ -129,6 +139,7 @@ class Not:
 
 Peer = (
     Pods
+    | Namespaces
     | Labelled
     | Networks
     | NetworkGroup

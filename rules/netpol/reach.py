@@ -36,7 +36,7 @@ class Network:
     def of(cls, engine: Engine, inventory: Inventory, policies: Iterable[Policy]) -> Network:
         """From policies that the engine enforces; those that nobody stores or reads fall out."""
         counting = (policy for policy in policies if policy.counts and not policy.staged)
-        return cls(Matcher(engine, inventory), tuple(counting))
+        return cls(Matcher(engine, inventory), tuple(map(engine.reads, counting)))
 
     def side(self, pod: PodEnd, direction: Direction) -> Side:
         """What applies to a pod in a direction. Pods on their node's network have no policies."""
@@ -44,11 +44,10 @@ class Network:
         about = [each for each in policies if self.matcher.subject(each.subject, pod)]
         by_tier: dict[str, tuple[list[Grant], list[Isolation]]] = defaultdict(lambda: ([], []))
         for policy in about:
-            grants, isolations = self._read(policy)
-            for grant in grants:
+            for grant in policy.grants:
                 if grant.direction == direction and self.matcher.subject(grant.subject, pod):
                     by_tier[grant.place.tier][0].append(grant)
-            for isolation in isolations:
+            for isolation in policy.isolations:
                 if isolation.direction == direction:
                     by_tier[isolation.tier][1].append(isolation)
         tiers = sorted(map(self._tier, by_tier), key=_order)
@@ -65,12 +64,6 @@ class Network:
     def _rungs(self, grants: list[Grant]) -> tuple[tuple[Grant, ...], ...]:
         rung = self.matcher.engine.rung
         return tuple(tuple(each) for _, each in groupby(sorted(grants, key=rung), key=rung))
-
-    def _read(self, policy: Policy) -> tuple[tuple[Grant, ...], tuple[Isolation, ...]]:
-        if not (policy.void and self.matcher.engine.reads_void):
-            return policy.grants, policy.isolations
-        revived = (Isolation(g.origin, g.path, g.direction, g.subject) for g in policy.void)
-        return (*policy.grants, *policy.void), (*policy.isolations, *revived)
 
 
 def _order(tier: Tier) -> tuple[float, str]:

@@ -5,8 +5,10 @@ Source: cilium/cilium pkg/policy (types/policyentry.go, repository.go), specific
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rules.netpol.engine import Api, Engine, Rung, Version
-from rules.netpol.model import Grant
+from rules.netpol.model import Grant, Isolation, Policy
 
 POLICY_GROUP = "policy.networking.k8s.io"
 _NETWORK_POLICY = Api("networking.k8s.io", "NetworkPolicy")
@@ -25,8 +27,17 @@ def engine(version: Version) -> Engine:
         drops="last",
         ties="deny",
         rung=_rung,
-        reads_void=True,
+        reads=_reads,
     )
+
+
+def _reads(policy: Policy) -> Policy:
+    """Rules of a direction that policyTypes leaves out count, and they isolate, too."""
+    revived = (
+        Isolation(each.origin, each.path, each.direction, each.subject) for each in policy.void
+    )
+    isolations = (*policy.isolations, *revived)
+    return replace(policy, grants=(*policy.grants, *policy.void), isolations=isolations, void=())
 
 
 def _rung(grant: Grant) -> Rung:
