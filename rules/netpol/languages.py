@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rules.netpol.dialects import kubernetes
+from rules.netpol.dialects import admin, kubernetes
 from rules.netpol.engine import Api
 from rules.netpol.model import Policy
 
@@ -14,6 +14,7 @@ Translate = Callable[..., Policy | tuple[Policy, ...]]
 
 LANGUAGES: Mapping[Api, Translate] = {
     Api(kubernetes.GROUP, kubernetes.KIND): kubernetes.translate,
+    **{Api(admin.GROUP, kind): admin.translate for kind in admin.KINDS},
 }
 
 

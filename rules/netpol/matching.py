@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rules.netpol.engine import Engine, View
 from rules.netpol.inventory import End, Inventory, PodEnd
@@ -20,7 +21,7 @@ from rules.netpol.peers import (
     Peer,
     Pods,
 )
-from rules.netpol.sets import Addresses
+from rules.netpol.sets import Addresses, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Matcher:
     def _port(self, entry: PortEntry | NamedPort | Unknown, destination: End) -> Match:
         match entry:
             case PortEntry():
-                return Match.on(entry.ports)
+                return _numbered(entry.protocols, entry.first, entry.last)
             case NamedPort():
                 return self.engine.port_names(entry, destination, self.inventory)
             case Unknown():
@@ -100,6 +101,11 @@ class Matcher:
         else:
             return NEVER
         return Match.of(holds=at <= addresses or (None if at & addresses else False))
+
+
+@lru_cache(maxsize=1024)
+def _numbered(protocols: tuple[Protocol, ...], first: int, last: int) -> Match:
+    return Match.on(PortEntry((), protocols, first, last).ports)
 
 
 def _matches(peer: Pods | Namespaces | Labelled, view: View) -> bool:

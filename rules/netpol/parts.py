@@ -5,8 +5,8 @@ What cannot be read is an Unknown in its place; nothing is raised.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from typing import Any, TypeGuard, TypeVar
 
 from rules.netpol.fields import name_of, namespace_of
 from rules.netpol.model import Consequence, Origin, Unknown
@@ -58,6 +58,22 @@ def strangers(node: Mapping[Any, Any], known: tuple[str, ...], path: Path) -> It
             yield Unknown((*path, name), "an unknown field", wanted, "as-read")
 
 
+def only_field(
+    node: Any, path: Path, fields: tuple[str, ...]
+) -> Generator[Unknown, None, str | None]:
+    """Which one of the fields a map has; None, said as an Unknown, where it is not exactly one."""
+    if not isinstance(node, dict):
+        yield Unknown(path, describe(node), f"a map with one of {', '.join(fields)}")
+        return None
+    yield from strangers(node, fields, path)
+    stated = [field for field in fields if node.get(field) is not None]
+    if len(stated) != 1:
+        found = " and ".join(stated) or "empty"
+        yield Unknown(path, found, f"a map with exactly one of {', '.join(fields)}")
+        return None
+    return stated[0]
+
+
 def read_selector(
     node: Any, path: Path, consequence: Consequence = "refused"
 ) -> tuple[LabelSelector, tuple[Unknown, ...]]:
@@ -81,7 +97,7 @@ def read_network(node: Any, path: Path) -> Addresses | Unknown:
         return Unknown(path, describe(node), error.wanted)
 
 
-def is_port(value: Any) -> bool:
+def is_port(value: Any) -> TypeGuard[int]:
     """Whether it is the number of a port; a boolean is an int to Python, not to Kubernetes."""
     return type(value) is int and FIRST_PORT <= value <= LAST_PORT
 
