@@ -154,8 +154,8 @@ def _owner(pod: JSON) -> tuple[str, str] | None:
     """Kind and name of whoever made the pod; a Node's pods are named by themselves."""
     owners = list(maps(mapping(pod, "metadata"), "ownerReferences"))
     for owner in sorted(owners, key=lambda each: each.get("controller") is not True):
-        kind, name = text(owner, "kind"), text(owner, "name")
-        return (kind, name) if kind and name and kind != "Node" else None
+        kind, name = text(owner, "kind") or "Pod", text(owner, "name")
+        return (kind, name) if name and kind != "Node" else None
     return None
 
 

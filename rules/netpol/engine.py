@@ -114,6 +114,7 @@ class Engine:
     drops           where what isolation leaves over is dropped: at the end of its own "tier" (if
                     that tier ends in deny), or after the "last" of all tiers
     spares          ends that isolation does not hold for
+    host_network    whether pods on the network of their node have policies
     rung            where in its tier a grant is asked; all grants of one rung are asked at once
     ties            within a rung, where several match: "deny" before allow before pass; or the
                     "weakest" (allow before pass before deny), of objects that each ask their own
@@ -135,6 +136,7 @@ class Engine:
     addresses_match: Literal["outside", "pods"] = "outside"
     drops: Literal["tier", "last"] = "tier"
     spares: Callable[[Direction, End], bool] = nothing_spared
+    host_network: bool = True
     rung: Callable[[Grant], Rung] = by_order_and_rule
     ties: Literal["deny", "weakest"] = "weakest"
     reads: Callable[[Policy], Policy] = as_written

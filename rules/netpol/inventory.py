@@ -174,7 +174,7 @@ class Inventory:
             for family in (V4, V6):
                 for first, last in pod.addresses.intervals(family):
                     for number in range(first, last + 1):
-                        yield PodEnd(pod, Addresses.single(family, number))
+                        yield PodEnd(pod, Addresses.run(family, number, number))
             return
         anywhere = self.pod_networks or Addresses.full()
         for family in (V4, V6) if self.dual_stack else (V4,):

@@ -196,9 +196,9 @@ class Addresses:
         return network - cls.union(exceptions) if exceptions else network
 
     @classmethod
-    def single(cls, family: Family, number: int) -> Addresses:
-        """The one address of that number."""
-        return cls._of(family, (number, number + 1))
+    def run(cls, family: Family, first: int, last: int) -> Addresses:
+        """The addresses from the number first to the number last."""
+        return cls._of(family, (first, last + 1))
 
     @classmethod
     def between(cls, first: str | Address, last: str | Address) -> Addresses:

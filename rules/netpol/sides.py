@@ -94,6 +94,10 @@ class Side:
         """Whether something drops, or may drop, what nothing allows."""
         return any(stage.isolations and self._closes(stage.tier) for stage in self.stages)
 
+    def grants(self) -> Iterator[Grant]:
+        """All rules that are about the pod, in the order in which they are asked."""
+        return (grant for stage in self.stages for rung in stage.rungs for grant in rung)
+
     def verdict(self, end: End) -> Verdict:
         """What passes between the pod and the end, as far as this side's policies say."""
         return Verdict.of(self.steps(end))

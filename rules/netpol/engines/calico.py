@@ -29,6 +29,7 @@ CALICO = Engine(
     kinds={_NETWORK_POLICY: (), Api(POLICY_GROUP, "ClusterNetworkPolicy"): ()},
     on_aks=frozenset({_NETWORK_POLICY}),
     addresses_match="pods",
+    host_network=False,
     drops="tier",
     ties="deny",
     rung=_rung,

@@ -25,6 +25,7 @@ def engine(version: Version) -> Engine:
         },
         on_aks=frozenset({_NETWORK_POLICY}),
         drops="last",
+        host_network=False,
         ties="deny",
         rung=_rung,
         reads=_reads,

@@ -15,4 +15,5 @@ NPM = Engine(
     kinds={_NETWORK_POLICY: ()},
     on_aks=frozenset({_NETWORK_POLICY}),
     addresses_match="pods",
+    host_network=False,
 )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from rules.netpol.fields import mapping
 from rules.netpol.model import PeerEntry, Unknown
 from rules.netpol.parts import only_field, read_network, read_selector, strangers
 from rules.netpol.peers import Fqdn, Namespaces, Networks, Nodes, Pods
@@ -25,10 +26,19 @@ def no_list(node: Any, path: Path, most: int, what: str) -> Unknown:
     return Unknown(path, found, f"a list of 1 to {most} {what}")
 
 
-def read_peer(node: Any, path: Path, fields: tuple[str, ...]) -> Iterator[PeerEntry | Unknown]:
-    """What a map with exactly one of the fields holds."""
+def read_peer(
+    node: Any, path: Path, fields: tuple[str, ...], *, strict: bool
+) -> Iterator[PeerEntry | Unknown]:
+    """What a map with exactly one of the fields holds.
+
+    v1alpha1 asks for both selectors of `pods` in its schema, too, yet many a published policy
+    leaves one out and means all; only v1alpha2 (`strict`) is held to it.
+    """
     field = yield from only_field(node, path, fields)
-    if field:
+    if field == "pods" and strict and mapping(node, field).get("podSelector") is None:
+        wanted = "a label selector, {} for all pods"
+        yield Unknown((*path, field, "podSelector"), "missing", wanted)
+    elif field:
         yield from _ONE_OF[field](node[field], (*path, field), path)
 
 
@@ -45,11 +55,8 @@ def _pods(node: Any, path: Path, entry: Path) -> Iterator[PeerEntry | Unknown]:
         yield Unknown(path, describe(node), f"a map with {' and '.join(fields)}")
         return
     yield from strangers(node, fields, path)
-    if node.get("podSelector") is None:
-        yield Unknown((*path, "podSelector"), "missing", "a label selector, {} for all pods")
-        return
     namespaces, faults = read_selector(node.get(fields[0]), (*path, fields[0]), "undecided")
-    pods, more = read_selector(node[fields[1]], (*path, fields[1]), "undecided")
+    pods, more = read_selector(node.get(fields[1]), (*path, fields[1]), "undecided")
     yield from (*faults, *more)
     if not (faults or more):
         yield PeerEntry(entry, Pods(namespaces, pods))

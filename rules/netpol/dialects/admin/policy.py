@@ -48,6 +48,7 @@ class _Language:
     most: int
     ports: str
     read_port: Callable[[Any, Path], Iterator[Entry]]
+    strict: bool = False
 
 
 _FIELDS = ("subject", "ingress", "egress")
@@ -63,6 +64,7 @@ _LANGUAGES = {
         25,
         "protocols",
         read_protocol,
+        strict=True,
     ),
 }
 KINDS = tuple(_LANGUAGES)
@@ -82,7 +84,7 @@ def translate(node: Any, *, namespace: str = "") -> Policy:  # noqa: ARG001  # t
             return Policy(origin, fault, unknowns=faults)
     spec = mapping(node, "spec")
     places, misplaced = split(_place(node, spec, language))
-    subject, unreadable = _subject(spec.get("subject"))
+    subject, unreadable = _subject(spec.get("subject"), strict=language.strict)
     reader = _Reader(origin, language, places[0] if places else Place(), subject)
     grants, unread = split(reader.grants(spec))
     inside = (unknown for grant in grants for unknown in grant.unknowns())
@@ -111,8 +113,8 @@ def _place(node: JSON, spec: JSON, language: _Language) -> Iterator[Place | Unkn
         yield Unknown(("spec", "priority"), describe(priority), wanted)
 
 
-def _subject(node: Any) -> tuple[Subject, tuple[Unknown, ...]]:
-    entries, unknowns = split(read_peer(node, ("spec", "subject"), SUBJECT))
+def _subject(node: Any, *, strict: bool) -> tuple[Subject, tuple[Unknown, ...]]:
+    entries, unknowns = split(read_peer(node, ("spec", "subject"), SUBJECT, strict=strict))
     if entries:
         return entries[0].peer, unknowns
     return next(each for each in unknowns if each.consequence != "as-read"), unknowns
@@ -173,7 +175,7 @@ class _Reader:
             yield no_list(nodes, path, self.language.most, "peers")
             return
         for index, node in enumerate(nodes):
-            yield from read_peer(node, (*path, index), fields)
+            yield from read_peer(node, (*path, index), fields, strict=self.language.strict)
 
     def _ports(self, nodes: Any, path: Path) -> Iterator[Entry]:
         if nodes is None:
