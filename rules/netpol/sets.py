@@ -47,7 +47,7 @@ class InvalidSet(ValueError):
         self.wanted = wanted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Ports:
     """A set of (protocol, port), e.g. `Ports.of("TCP", 80) | Ports.every("UDP")`.
 
@@ -152,6 +152,10 @@ class Ports:
 
     def __bool__(self) -> bool:
         return bool(self.tcp or self.udp or self.sctp)
+
+    def __repr__(self) -> str:
+        # not the integers: Python refuses to write more than 4,300 digits
+        return f"Ports.parse({str(self)!r})"
 
     def __str__(self) -> str:
         texts = ((self.text(protocol), protocol) for protocol in PROTOCOLS)

@@ -73,6 +73,10 @@ class Survey:
             for party, verdict in self._outside(target, "ingress", sources):
                 yield from _told(party, target, verdict)
 
+    def isolated(self, workload: Workload, direction: Direction) -> bool:
+        """Whether policies drop, or may drop, what none of them allows, for each of its pods."""
+        return all(seen.sides[direction].isolated for seen in self._seen[workload.name])
+
     def reasons(self, connection: Connection) -> Iterator[Reason]:
         """The steps to the verdict, of the first pods and addresses between which it holds."""
         source, target = connection.source, connection.target
