@@ -72,13 +72,15 @@ class Selection:
 
 
 EVERYONE = Selection()
+WhoseSide = Literal["egress", "ingress", "both"]
+"""Whose policies count: those of the source, those of the target, or both."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """What is asked: whose policies count, which families and ports, from whom, and to whom."""
 
-    side: Literal["egress", "ingress", "both"] = "both"
+    side: WhoseSide = "both"
     families: tuple[Family, ...] = FAMILIES
     ports: Ports = EVERY_PORT
     sources: Selection = EVERYONE

@@ -32,12 +32,17 @@ class Step:
     """On these ports the cause takes the action, or may, if any traffic comes so far.
 
     cause: a Grant, an Isolation that drops what nothing allowed, or None: nothing decided it, and
-    so it passes.
+    so it passes. `sure` are those of the ports on which it is known that it does.
     """
 
     action: Action
     ports: Ports
     cause: Grant | Isolation | None
+    sure: Ports
+
+    def on(self, ports: Ports) -> Step:
+        """The step, as far as these ports go."""
+        return Step(self.action, self.ports & ports, self.cause, self.sure & ports)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,7 @@ class Side:
             isolations = [each for stage in self.stages for each in stage.isolations]
             left = yield from self._drop(isolations, end, left)
         if left:
-            yield Step("allow", left, None)
+            yield Step("allow", left, None, left)
 
     @property
     def _engine(self) -> Engine:
@@ -137,7 +142,7 @@ class Side:
             for grant, match in matches:
                 ports = left & match.maybe
                 if grant.action == action and ports:
-                    yield Step(action, ports, grant)
+                    yield Step(action, ports, grant, ports & match.sure)
                     sure |= match.sure
                     passed |= ports if action == "pass" else Ports.empty()
             left -= sure
@@ -163,5 +168,5 @@ class Side:
         for isolation in isolations:
             about = self.matcher.subject(isolation.subject, self.pod)
             surely |= bool(about.sure)
-            yield Step("deny", left, isolation)
+            yield Step("deny", left, isolation, left & about.sure)
         return Ports.empty() if surely else left

@@ -87,7 +87,8 @@ class Survey:
             for near, far, direction in _halves(one, other):
                 if isinstance(near, _Seen) and self._counts(direction):
                     for step in near.sides[direction].steps(_end(far)):
-                        yield Reason(near.end.pod, direction, step)
+                        if step.ports & self.question.ports:
+                            yield Reason(near.end.pod, direction, step.on(self.question.ports))
             return
 
     def _ends(self, party: Party) -> tuple[_Seen | End, ...]:

@@ -4,6 +4,8 @@ Here belongs what an engine makes of the model. How a policy reads by its own do
 dialect's to say, and how policies are weighed against each other is the same for all: `reach`.
 """
 
+import re
+
 from rules.netpol.engine import Engine
 from rules.netpol.engines import calico, cilium, npm, spec
 
@@ -15,7 +17,7 @@ def engine_of(name: str, version: str = NEWEST_CILIUM) -> Engine:
     """The engine of that name. Of the others than Cilium the version does not matter."""
     match name:
         case "cilium":
-            return cilium.engine(tuple(int(part) for part in version.split(".")[:2]))
+            return cilium.engine(tuple(map(int, re.findall(r"[0-9]+", version)[:2])))
         case "calico":
             return calico.CALICO
         case "npm":

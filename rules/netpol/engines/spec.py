@@ -10,12 +10,13 @@ from rules.netpol.engine import Api, Engine
 
 POLICY_GROUP = "policy.networking.k8s.io"
 
-SPEC = Engine(
-    name="spec",
-    kinds={
-        Api("networking.k8s.io", "NetworkPolicy"): (),
-        Api(POLICY_GROUP, "AdminNetworkPolicy"): (),
-        Api(POLICY_GROUP, "BaselineAdminNetworkPolicy"): (),
-        Api(POLICY_GROUP, "ClusterNetworkPolicy"): (),
-    },
+_KINDS = frozenset(
+    {
+        Api("networking.k8s.io", "NetworkPolicy"),
+        Api(POLICY_GROUP, "AdminNetworkPolicy"),
+        Api(POLICY_GROUP, "BaselineAdminNetworkPolicy"),
+        Api(POLICY_GROUP, "ClusterNetworkPolicy"),
+    }
 )
+
+SPEC = Engine(name="spec", kinds=dict.fromkeys(_KINDS, ()), on_aks=_KINDS)
