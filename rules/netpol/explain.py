@@ -6,6 +6,7 @@ A sentence goes on from the object that takes the step; where none does, it stan
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from rules.netpol.connections import Connection, Reason, name_of
@@ -71,6 +72,7 @@ def doubts(reason: Reason, connection: Connection) -> tuple[Doubt, ...]:
     return tuple(found) or (Doubt(cause.origin, cause.path, where),)
 
 
+@lru_cache(maxsize=256)
 def words(ports: Ports) -> str:
     """Ports for people."""
     return "every port" if ports == _EVERYTHING else str(ports)
