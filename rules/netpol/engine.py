@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from rules.netpol.inventory import End, Inventory, Labels, Namespace, PodEnd
 from rules.netpol.match import Match
 from rules.netpol.model import Direction, Grant, NamedPort, Origin, Policy
-from rules.netpol.peers import Entity, Fqdn, NetworkGroup, Nodes, ServiceRef
+from rules.netpol.peers import Entity, Fqdn, NetworkGroup, Nodes, ServiceRef, Services
 from rules.netpol.sets import Ports
 from rules.selectors import Path
 
@@ -67,7 +67,7 @@ def plain_views(end: End, inventory: Inventory) -> Iterable[View]:  # noqa: ARG0
         yield View(end.pod.labels, end.pod.namespace, end.pod.labels)
 
 
-Resolved: TypeAlias = NetworkGroup | Fqdn | Entity | ServiceRef | Nodes
+Resolved: TypeAlias = NetworkGroup | Fqdn | Entity | ServiceRef | Services | Nodes
 """Peers that say nothing by themselves: what they hold is for the cluster or the engine to say."""
 
 

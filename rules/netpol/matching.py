@@ -14,6 +14,7 @@ from rules.netpol.peers import (
     AllOf,
     AnyOf,
     Anywhere,
+    Fqdn,
     Labelled,
     Namespaces,
     Networks,
@@ -21,7 +22,7 @@ from rules.netpol.peers import (
     Peer,
     Pods,
 )
-from rules.netpol.sets import Addresses, Protocol
+from rules.netpol.sets import V4, Addresses, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +96,26 @@ class Matcher:
 
     def _addresses(self, addresses: Addresses, end: End) -> Match:
         if isinstance(end, PodEnd) and self.engine.addresses_match == "pods":
-            at = end.at
-        elif isinstance(end, Networks):
-            at = end.addresses
-        else:
-            return NEVER
-        return Match.of(holds=at <= addresses or (None if at & addresses else False))
+            return _inside(end.at, addresses)
+        return within(addresses, end, self.inventory)
+
+
+def within(addresses: Addresses, end: End, inventory: Inventory) -> Match:
+    """Where an end that is no pod is one of these addresses.
+
+    A name is, where they are all there are: which one it stands for, nobody knows.
+    """
+    match end:
+        case Networks(at):
+            return _inside(at, addresses)
+        case Fqdn():
+            every = Addresses.full() if inventory.dual_stack else Addresses.every(V4)
+            return Match.of(holds=every <= addresses)
+    return NEVER
+
+
+def _inside(at: Addresses, addresses: Addresses) -> Match:
+    return Match.of(holds=at <= addresses or (None if at & addresses else False))
 
 
 @lru_cache(maxsize=1024)

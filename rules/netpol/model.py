@@ -53,6 +53,32 @@ class L7(StrEnum):
     """Whatever a listener of the author's choice does with it."""
 
 
+Parser = Literal["", "http", "dns", "tls", "listener"]
+"""What reads traffic above the port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a proxy is to do with traffic, as its author states it; engines merge such orders.
+
+    parser: the language that it reads (`listener`: whatever that does; "": none). rules: the
+    requests that it lets pass, each as a text that tells them apart. server_names: those that TLS
+    must be for. terminating, originating: the secrets with which it ends and begins TLS. listener:
+    kind, name and listener. authentication: how both ends must prove who they are.
+    """
+
+    parser: Parser = ""
+    rules: frozenset[str] = frozenset()
+    server_names: frozenset[str] = frozenset()
+    terminating: str = ""
+    originating: str = ""
+    listener: str = ""
+    authentication: str = ""
+
+
+NO_INSPECTION = Inspection()
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """The object that a statement comes from. `namespace` is empty if it is cluster-scoped."""
@@ -121,12 +147,17 @@ class PeerEntry:
 
 @dataclass(frozen=True, slots=True)
 class PortEntry:
-    """Numbered ports, first to last, of some protocols, and the place that names them."""
+    """Numbered ports, first to last, of some protocols, and the place that names them.
+
+    `end` is where the range ends as its author states it, if they do: to an engine that merges
+    rules, 80 and 80 to 80 may be two things.
+    """
 
     path: Path
     protocols: tuple[Protocol, ...]
     first: int = FIRST_PORT
     last: int = LAST_PORT
+    end: int | None = None
 
     @property
     def ports(self) -> Ports:
@@ -153,8 +184,8 @@ class Grant:
     `peers` and `ports` are never empty by omission: "anyone" and "every port" are entries, too. An
     empty list grants nothing. `excluded` are ports that do not count (Calico's notPorts); a name
     there excludes only the ports of pods that have it. A rule whose items ask
-    different things above the port (Cilium's toPorts) is one grant for each item. A rule that only
-    logs is none.
+    different things above the port (Cilium's toPorts) is one grant for each item: `l7` is what
+    they come to, `inspection` the letter of it. A rule that only logs is none.
     """
 
     origin: Origin
@@ -166,6 +197,7 @@ class Grant:
     ports: tuple[PortEntry | NamedPort | Unknown, ...]
     l7: L7 = L7.NONE
     place: Place = Place()
+    inspection: Inspection = NO_INSPECTION
     excluded: tuple[PortEntry | NamedPort | Unknown, ...] = ()
 
     def unknowns(self) -> Iterator[Unknown]:

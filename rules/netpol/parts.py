@@ -58,6 +58,13 @@ def strangers(node: Mapping[Any, Any], known: tuple[str, ...], path: Path) -> It
             yield Unknown((*path, name), "an unknown field", wanted, "as-read")
 
 
+def nulls(node: Mapping[Any, Any], path: Path, known: tuple[str, ...]) -> Iterator[Unknown]:
+    """Fields that are null, where a schema knows no null: the API server refuses the object."""
+    for field in known:
+        if field in node and node[field] is None:
+            yield Unknown((*path, field), "null", "absent, or not null")
+
+
 def only_field(
     node: Any, path: Path, fields: tuple[str, ...]
 ) -> Generator[Unknown, None, str | None]:

@@ -82,7 +82,7 @@ class NetworkGroup:
 class Fqdn:
     """Names, in lower case, without a final dot.
 
-    `*` is any run inside one label; a leading `**.` is one label or more.
+    `*` is any run inside one label; a leading `**.` is one label or more; `*` alone is every name.
     """
 
     pattern: str
@@ -102,6 +102,14 @@ class ServiceRef:
     namespace: str | None
     name: str = ""
     labels: LabelExpression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What stands behind any of several Services; behind none at all: everybody, if `open`."""
+
+    refs: tuple[ServiceRef, ...]
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +154,7 @@ Peer = (
     | Fqdn
     | Entity
     | ServiceRef
+    | Services
     | Nodes
     | Anywhere
     | AllOf

@@ -19,7 +19,15 @@ from math import inf
 from rules.netpol.engine import Engine
 from rules.netpol.inventory import Inventory, PodEnd, Tier
 from rules.netpol.matching import Matcher
-from rules.netpol.model import Direction, Grant, Isolation, PeerEntry, Policy, Unknown
+from rules.netpol.model import (
+    NO_INSPECTION,
+    Direction,
+    Grant,
+    Isolation,
+    PeerEntry,
+    Policy,
+    Unknown,
+)
 from rules.netpol.peers import AllOf, AnyOf, Anywhere, Entity, Fqdn, Networks, Not, Peer
 from rules.netpol.sets import V4, Addresses, Family
 from rules.netpol.sides import Side, Stage
@@ -83,9 +91,15 @@ class Network:
 
 
 def _compact(policy: Policy) -> Policy:
-    """The policy with the networks of each rule as one: a thousand of them are asked as fast."""
+    """The policy with the networks of each rule as one: a thousand of them are asked as fast.
+
+    Rules that ask for inspection stay as they are: they are merged network by network.
+    """
     grants = []
     for grant in policy.grants:
+        if grant.inspection != NO_INSPECTION:
+            grants.append(grant)
+            continue
         blocks, others = [], []
         for entry in grant.peers:
             if isinstance(entry, PeerEntry) and isinstance(entry.peer, Networks):
