@@ -35,6 +35,9 @@ def read_protocol(node: Any, path: Path) -> Iterator[Entry]:
         port = yield from only_field(node[field], inner, ("destinationPort",))
         if port:
             yield from _destination(node[field][port], (*inner, port), path, _PROTOCOLS[field])
+        elif node[field] == {}:
+            # read on: an engine to which nobody refuses it takes it for every port
+            yield PortEntry(path, (_PROTOCOLS[field],))
 
 
 def _destination(node: Any, path: Path, entry: Path, protocol: Protocol) -> Iterator[Entry]:

@@ -65,7 +65,7 @@ def faults(node: JSON, path: Path, direction: Direction, *, host: bool) -> Itera
             yield Unknown(place, describe(node["listener"]), "a map with name and envoyConfig")
         if direction == "ingress":
             yield Unknown(place, "on ingress", "on egress, the only place for one", "void")
-        if "rules" in node:
+        if any(mapping(node, "rules").values()):
             yield Unknown(place, "beside rules", "the only one of both", "void")
 
 
@@ -92,7 +92,8 @@ def _rules_faults(node: JSON, path: Path, direction: Direction, *, host: bool) -
         yield Unknown((*place, language), "on ingress", "on egress, the only place for it", "void")
     if items and host and (language == "http" or direction == "ingress"):
         yield Unknown((*place, language), "about nodes", "about pods", "void")
-    yield from _port_faults(node, path, language, asked=bool(items))
+    if items:
+        yield from _port_faults(node, path, language)
 
 
 def _item_faults(language: str, item: Any, path: Path) -> Iterator[Unknown]:
@@ -104,7 +105,7 @@ def _item_faults(language: str, item: Any, path: Path) -> Iterator[Unknown]:
         yield from strangers(item, _HTTP, path)
 
 
-def _port_faults(node: JSON, path: Path, language: str, *, asked: bool) -> Iterator[Unknown]:
+def _port_faults(node: JSON, path: Path, language: str) -> Iterator[Unknown]:
     """Requests are read on TCP only, those of DNS on UDP, too; and on single ports."""
     ports = node.get("ports")
     if language == "dns" and not ports:
@@ -112,13 +113,12 @@ def _port_faults(node: JSON, path: Path, language: str, *, asked: bool) -> Itera
     for index, port in enumerate(maps(node, "ports")):
         place, first = (*path, "ports", index), number(text(port, "port"))
         protocol, end = port.get("protocol", "ANY"), port.get("endPort")
-        dns = language == "dns" and asked
-        if not dns and protocol != "TCP":
+        if language != "dns" and protocol != "TCP":
             wanted = f"TCP, for {language} rules are read on no other"
             yield Unknown((*place, "protocol"), describe(protocol), wanted, "void")
         if first == 0:
             yield Unknown((*place, "port"), "any port", "one port, for rules are asked", "void")
-        if dns and first is not None and isinstance(end, int) and end > first:
+        if language == "dns" and first is not None and isinstance(end, int) and end > first:
             yield Unknown((*place, "endPort"), describe(end), "absent, for DNS is asked", "void")
 
 
@@ -133,7 +133,7 @@ def _server_name_faults(node: JSON, path: Path) -> Iterator[Unknown]:
     for index, name in enumerate(names):
         if not (isinstance(name, str) and _SERVER_NAME.fullmatch(name)):
             yield Unknown((*place, index), describe(name), "a name such as example.com")
-    if mapping(node, "rules") and "terminatingTLS" not in node:
+    if any(mapping(node, "rules").values()) and "terminatingTLS" not in node:
         yield Unknown(place, "beside rules", "with terminatingTLS, to read them under TLS", "void")
 
 

@@ -88,16 +88,15 @@ class RuleReader:
         prefix = _PREFIX[self.direction]
         listed = {each: node[each] for each in members if isinstance(node.get(each), list)}
         named = [each for each in listed if listed[each]]
-        empty = [each for each in listed if each.removeprefix(prefix) not in _AS_ABSENT]
+        empty = set(listed) - set(named) - {prefix + each for each in _AS_ABSENT}
         if len(named) > 1:
             found, wanted = " and ".join(named), "only one of them in a rule"
             yield Unknown((*path, named[1]), found, wanted, "void")
         ported = bool(node.get("toPorts"))
-        if not named:
-            if not empty and (ported or node.get("icmps")):
-                yield PeerEntry(path, Anywhere())
-            return
-        for member in named:
+        if not named and not empty and (ported or node.get("icmps")):
+            yield PeerEntry(path, Anywhere())
+        # an empty list beside another member leaves nothing of it
+        for member in () if empty else named:
             place, kind = (*path, member), member.removeprefix(prefix)
             if kind == "Services":
                 yield from services(listed[member], place, ported=ported)

@@ -6,7 +6,7 @@ Source: cilium/cilium pkg/k8s (network_policy.go, cluster_network_policy.go), sp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from rules.netpol.dialects.cilium import (
@@ -112,17 +112,13 @@ def _is_peer(entry: Unknown) -> bool:
     return entry.path[-2:-1] in (("to",), ("from",))
 
 
-def _unlimited(peer: Namespaces) -> Labelled:
+def _unlimited(peer: Namespaces) -> Peer:
     """No limit to pods is added: lacking labels holds of all that is no pod, too."""
+    asked = peer.labels.requirements if isinstance(peer.labels, LabelSelector) else ()
     requirements = (
-        Requirement(f"{NAMESPACE_LABELS}{each.key}", each.operator, each.values)
-        for each in _requirements(peer)
+        Requirement(f"{NAMESPACE_LABELS}{each.key}", each.operator, each.values) for each in asked
     )
-    return Labelled(EndpointSelector(LabelSelector(tuple(requirements))))
-
-
-def _requirements(peer: Namespaces) -> Iterable[Requirement]:
-    return peer.labels.requirements if isinstance(peer.labels, LabelSelector) else ()
+    return Labelled(EndpointSelector(LabelSelector(tuple(requirements)))) if asked else peer
 
 
 def _asking_names(grant: Grant) -> Grant:
