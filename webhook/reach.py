@@ -181,11 +181,11 @@ class _Case:
             yield self._doubt(str(pod), "", doubt)
 
     def _uncertain(self, survey: Survey, connection: Connection) -> Iterator[Uncertain]:
-        unknown = connection.verdict.unknown
-        for reason in survey.reasons(connection) if unknown else ():
-            if reason.step.ports & unknown:
+        if connection.verdict.unknown:
+            ends = name_of(connection.source), name_of(connection.target)
+            for reason in survey.doubtful(connection):
                 for doubt in explain.doubts(reason, connection):
-                    yield self._doubt(name_of(connection.source), name_of(connection.target), doubt)
+                    yield self._doubt(*ends, doubt)
 
     def _doubt(self, source: str, target: str, doubt: Doubt) -> Uncertain:
         return Uncertain(source, target, self._named(doubt.origin), doubt.path, doubt.reason)

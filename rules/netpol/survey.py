@@ -27,7 +27,7 @@ from rules.netpol.model import Direction
 from rules.netpol.outside import Run, everywhere, merged, overlay, runs
 from rules.netpol.peers import Networks
 from rules.netpol.reach import Network
-from rules.netpol.sets import Addresses, Family
+from rules.netpol.sets import V4, V6, Addresses, Family
 from rules.netpol.sides import NO_PORTS, Side, Verdict
 
 NOTHING = Verdict(NO_PORTS)
@@ -79,7 +79,11 @@ class Survey:
         return all(seen.sides[direction].isolated for seen in self._seen[workload.name])
 
     def reasons(self, connection: Connection) -> Iterator[Reason]:
-        """The steps to the verdict, of the first pods and addresses between which it holds."""
+        """The steps to the verdict, of the first pods and addresses between which it holds.
+
+        Of a run of addresses they are all that are taken anywhere in it; of those that are not
+        `sure` none is taken everywhere in it.
+        """
         source, target = connection.source, connection.target
         for one, other in product(self._ends(source), self._ends(target)):
             verdict = self._verdict(one, other)
@@ -91,6 +95,13 @@ class Survey:
                         if step.ports & self.question.ports:
                             yield Reason(near.end.pod, direction, step.on(self.question.ports))
             return
+
+    def doubtful(self, connection: Connection) -> Iterator[Reason]:
+        """The steps of which nobody knows whether they are taken, for a connection in doubt."""
+        source, target = map(_witness, (connection.source, connection.target))
+        for reason in self.reasons(Connection(source, target, connection.verdict)):
+            if (reason.step.ports - reason.step.sure) & connection.verdict.unknown:
+                yield reason
 
     def _ends(self, party: Party) -> tuple[_Seen | End, ...]:
         return self._seen[party.name] if isinstance(party, Workload) else (party,)
@@ -207,6 +218,15 @@ def _applying(pod: _Seen, side: Side | None, *, by_address: bool) -> Hashable:
     causes = (*side.grants(), *(each for stage in side.stages for each in stage.isolations))
     names = pod.end.pod.ports if side.direction == "ingress" else ()
     return tuple(map(id, causes)), names, pod.end.at if by_address else None
+
+
+def _witness(party: Party) -> Party:
+    """One address for a run of them, all of which fare alike."""
+    if not isinstance(party, Networks):
+        return party
+    family = V4 if party.addresses.v4 else V6
+    first, _ = next(party.addresses.intervals(family))
+    return Networks(Addresses.run(family, first, first))
 
 
 def _told(source: Party, target: Party, verdict: Verdict) -> Iterator[Connection]:
