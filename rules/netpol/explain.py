@@ -11,6 +11,7 @@ from typing import Literal
 
 from rules.netpol.connections import Connection, Reason, name_of
 from rules.netpol.model import Direction, Grant, Isolation, Origin, Unknown
+from rules.netpol.peers import Networks
 from rules.netpol.sets import Ports
 from rules.selectors import Path
 
@@ -43,7 +44,9 @@ def tell(reason: Reason, connection: Connection) -> Told:
     """The words for one step to the verdict on a connection."""
     step, direction = reason.step, reason.direction
     other = connection.target if direction == "egress" else connection.source
-    ports, whither = words(step.ports), f"{_TOWARDS[direction]} {name_of(other)}"
+    # of a run of addresses a rule may be about a part; where nobody knows, that is said as a doubt
+    part = "some of " if isinstance(other, Networks) and step.sure != step.ports else ""
+    ports, whither = words(step.ports), f"{_TOWARDS[direction]} {part}{name_of(other)}"
     match step.cause:
         case Grant(origin=origin, path=path):
             said = {"allow": "allows", "deny": "denies", "pass": "leaves to later tiers"}
@@ -58,9 +61,9 @@ def tell(reason: Reason, connection: Connection) -> Told:
 
 
 def doubts(reason: Reason, connection: Connection) -> tuple[Doubt, ...]:
-    """What is not known of the policy that takes a step, if it is one that may be taken or not."""
+    """What is not known of the policy that takes a doubtful step."""
     step, cause = reason.step, reason.step.cause
-    if cause is None or step.sure == step.ports:
+    if cause is None:
         return ()
     unread = [cause.subject] if isinstance(cause.subject, Unknown) else []
     if isinstance(cause, Grant):

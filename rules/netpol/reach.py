@@ -13,23 +13,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from itertools import groupby
 from math import inf
 
 from rules.netpol.engine import Engine
 from rules.netpol.inventory import Inventory, PodEnd, Tier
 from rules.netpol.matching import Matcher
-from rules.netpol.model import (
-    NO_INSPECTION,
-    Direction,
-    Grant,
-    Isolation,
-    PeerEntry,
-    Policy,
-    Unknown,
-)
-from rules.netpol.peers import AllOf, AnyOf, Anywhere, Entity, Fqdn, Networks, Not, Peer
-from rules.netpol.sets import V4, Addresses, Family
+from rules.netpol.model import NO_INSPECTION, Direction, Grant, Isolation, PeerEntry, Policy
+from rules.netpol.peers import Entity, Fqdn, Networks
+from rules.netpol.sets import Addresses
 from rules.netpol.sides import Side, Stage
 
 
@@ -113,32 +105,3 @@ def _compact(policy: Policy) -> Policy:
 
 def _order(tier: Tier) -> tuple[float, str]:
     return inf if tier.order is None else tier.order, tier.name
-
-
-def blocks(sides: Iterable[Side], family: Family) -> Iterator[Networks]:
-    """All addresses of a family, in runs within which the verdict of no side changes."""
-    edges = {0, 1 << (32 if family == V4 else 128)}
-    for side in sides:
-        for grant in side.grants():
-            for entry in grant.peers:
-                if not isinstance(entry, Unknown):
-                    for addresses in _named(entry.peer, side.matcher.inventory):
-                        edges.update(addresses.v4 if family == V4 else addresses.v6)
-    for first, end in pairwise(sorted(edges)):
-        yield Networks(Addresses((first, end)) if family == V4 else Addresses((), (first, end)))
-
-
-def _named(peer: Peer, inventory: Inventory) -> Iterator[Addresses]:
-    """The address sets that decide whether an address is one of the peer's."""
-    match peer:
-        case Networks(addresses):
-            yield addresses
-        case AllOf(peers) | AnyOf(peers):
-            for each in peers:
-                yield from _named(each, inventory)
-        case Not(inner):
-            yield from _named(inner, inventory)
-        case Anywhere():
-            pass
-        case _:
-            yield from inventory.addresses()

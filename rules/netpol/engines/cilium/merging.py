@@ -7,7 +7,7 @@ old one. Source: cilium/cilium pkg/policy (l4.go, rule.go), specification egress
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -28,7 +28,7 @@ from rules.netpol.peers import AnyOf, Anywhere, Entity, LabelExpression, Labelle
 from rules.netpol.sets import FIRST_PORT, LAST_PORT
 from rules.selectors import Path
 
-Key: TypeAlias = tuple[Hashable, ...]
+Key: TypeAlias = tuple[object, ...]
 _KINDS = ("CiliumClusterwideNetworkPolicy", "CiliumNetworkPolicy", "NetworkPolicy")
 _EVERY_REQUEST = "*"
 _NAMES = {"http": "HTTP rules", "dns": "DNS rules", "tls": "TLS or server names"}
