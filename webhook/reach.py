@@ -176,7 +176,7 @@ class _Case:
     def _uncounted(self, policies: Iterable[Policy]) -> Iterator[Uncertain]:
         """Objects that do not count, or not as they read."""
         for policy in policies:
-            for unknown in policy.unknowns:
+            for unknown in self.engine.reads(policy).unknowns:
                 if unknown.consequence != "undecided" or isinstance(policy.subject, Unknown):
                     doubt = Doubt(policy.origin, unknown.path, unknown.reason)
                     yield self._doubt("", "", doubt)
