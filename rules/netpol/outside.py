@@ -74,18 +74,22 @@ def merged(found: Iterable[Run]) -> tuple[Run, ...]:
 
 def overlay(many: Sequence[tuple[Run, ...]]) -> tuple[Run, ...]:
     """What passes to or from some of several sides, each of whose runs are all of a family."""
-    if not many:
-        return ()
+    return merged(replace(run, verdict=reduce(or_, verdicts)) for run, verdicts in align(many))
+
+
+def align(many: Sequence[tuple[Run, ...]]) -> Iterator[tuple[Run, tuple[Verdict, ...]]]:
+    """Runs so short that each of several sides has one verdict there, and these verdicts.
+
+    The run itself has the first of them.
+    """
     edges = sorted({edge for each in many for run in each for edge in (run.first, run.end)})
     places = [0] * len(many)
-    found = []
     for first, end in pairwise(edges):
         for at, each in enumerate(many):
             places[at] += each[places[at]].end <= first
         here = [each[place] for each, place in zip(many, places, strict=True)]
-        verdict = reduce(or_, (run.verdict for run in here))
-        found.append(Run(here[0].family, first, end, verdict))
-    return merged(found)
+        verdicts = tuple(run.verdict for run in here)
+        yield Run(here[0].family, first, end, verdicts[0]), verdicts
 
 
 def _sweep(

@@ -35,9 +35,7 @@ class Network:
     @classmethod
     def of(cls, engine: Engine, inventory: Inventory, policies: Iterable[Policy]) -> Network:
         """From policies that the engine enforces; those that nobody stores or reads fall out."""
-        counting = (policy for policy in policies if policy.counts and not policy.staged)
-        read = (_compact(engine.reads(policy)) for policy in counting)
-        return cls(Matcher(engine, inventory), tuple(read))
+        return cls(Matcher(engine, inventory), tuple(read(policies, engine)))
 
     def side(self, pod: PodEnd, direction: Direction) -> Side:
         """What applies to a pod in a direction."""
@@ -80,6 +78,13 @@ class Network:
     def _rungs(self, grants: list[Grant]) -> tuple[tuple[Grant, ...], ...]:
         rung = self.matcher.engine.rung
         return tuple(tuple(each) for _, each in groupby(sorted(grants, key=rung), key=rung))
+
+
+def read(policies: Iterable[Policy], engine: Engine) -> Iterator[Policy]:
+    """Those of the policies that count, as the engine reads them, made ready to be asked."""
+    for policy in policies:
+        if policy.counts and not policy.staged:
+            yield _compact(engine.reads(policy))
 
 
 def _compact(policy: Policy) -> Policy:
