@@ -53,8 +53,8 @@ class World:
     inventory: Inventory
     subjects: dict[str, PodEnd]
     peers: dict[str, End]
-    names: dict[Addresses, str]
-    servers: dict[Addresses | str, tuple[str, ...]]
+    names: dict[Addresses | str | None, str]
+    servers: dict[Addresses | str | None, tuple[str, ...]]
     ports: tuple[Ports, ...]
 
     def engine(self) -> Engine:
@@ -71,7 +71,7 @@ class World:
 
         def resolve(peer: Resolved, end: End, inventory: Inventory) -> Match:
             if isinstance(peer, Fqdn):
-                name = self.names.get(_place(end))  # type: ignore[arg-type]
+                name = self.names.get(_place(end))
                 return Match.of(holds=name is not None and covers(peer.pattern, name))
             if isinstance(peer, Entity):
                 found = (
@@ -118,7 +118,7 @@ def world() -> World:
             return pod(node, node["key"])
         return Networks(_address(node)) if "ip" in node else Entity(node["name"])
 
-    servers: dict[Addresses | str, tuple[str, ...]] = {"kube-apiserver": ("remote-node",)}
+    servers: dict[Addresses | str | None, tuple[str, ...]] = {"kube-apiserver": ("remote-node",)}
     for node in read["peers"]:
         if node["kind"] == "entity" and "ip" in node:
             servers[_address(node)] = (node["name"],)

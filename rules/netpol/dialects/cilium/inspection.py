@@ -9,7 +9,7 @@ from typing import Any
 
 from rules.netpol.dialects.cilium.names import read_name
 from rules.netpol.dialects.cilium.ports import number
-from rules.netpol.fields import JSON, mapping, maps, text
+from rules.netpol.fields import JSON, listed, mapping, maps, text
 from rules.netpol.model import L7, Direction, Inspection, Unknown
 from rules.netpol.parts import strangers
 from rules.selectors import Path, describe
@@ -17,6 +17,7 @@ from rules.selectors import Path, describe
 LANGUAGES = ("http", "dns")
 FIELDS = ("rules", "serverNames", "terminatingTLS", "originatingTLS", "listener")
 _HTTP = ("path", "method", "host", "headers", "headerMatches")
+_TEXTS = ("path", "method", "host")
 _OF_PARSER = {"http": L7.HTTP_CLEAR, "dns": L7.DNS, "listener": L7.OPAQUE}
 _SERVER_NAME = re.compile(r"[-a-zA-Z0-9_*]+(?:\.[-a-zA-Z0-9_*]+)*\.?")
 
@@ -30,10 +31,10 @@ def read_inspection(node: JSON) -> Inspection:
     parser: Any = spoken or ("tls" if names or any(blocks) else "")
     return Inspection(
         parser="listener" if "listener" in node else parser,
-        rules=frozenset(json.dumps(each, sort_keys=True, default=str) for each in rules[spoken])
-        if spoken and isinstance(rules[spoken], list)
-        else frozenset(),
-        server_names=frozenset(map(str, names)) if isinstance(names, list) else frozenset(),
+        rules=frozenset(map(_text, listed(rules, spoken))),
+        server_names=frozenset(
+            each for each in listed(node, "serverNames") if isinstance(each, str)
+        ),
         terminating=blocks[0],
         originating=blocks[1],
         listener=_listener(mapping(node, "listener")),
@@ -103,6 +104,9 @@ def _item_faults(language: str, item: Any, path: Path) -> Iterator[Unknown]:
         yield Unknown(path, describe(item), f"a map with {', '.join(_HTTP)}")
     else:
         yield from strangers(item, _HTTP, path)
+        for field in _TEXTS:
+            if not isinstance(item.get(field, ""), str):
+                yield Unknown((*path, field), describe(item[field]), "a text")
 
 
 def _port_faults(node: JSON, path: Path, language: str) -> Iterator[Unknown]:
@@ -135,6 +139,14 @@ def _server_name_faults(node: JSON, path: Path) -> Iterator[Unknown]:
             yield Unknown((*place, index), describe(name), "a name such as example.com")
     if any(mapping(node, "rules").values()) and "terminatingTLS" not in node:
         yield Unknown(place, "beside rules", "with terminatingTLS, to read them under TLS", "void")
+
+
+def _text(rule: Any) -> str:
+    """A rule as a text that tells it from others; of one that no JSON can write, what it is."""
+    try:
+        return json.dumps(rule, sort_keys=True)
+    except (TypeError, ValueError):
+        return describe(rule)
 
 
 def _secret(block: Any) -> str:

@@ -10,7 +10,7 @@ from rules.netpol.dialects.cilium import inspection
 from rules.netpol.dialects.cilium.labels import Scope
 from rules.netpol.dialects.cilium.peers import READERS, Entry, services
 from rules.netpol.dialects.cilium.ports import MOST_PORTS, read_ports
-from rules.netpol.fields import JSON, mapping, maps
+from rules.netpol.fields import JSON, listed, mapping
 from rules.netpol.model import (
     Action,
     Direction,
@@ -134,7 +134,10 @@ class RuleReader:
 
 
 def _icmp_faults(node: JSON, path: Path) -> Iterator[Unknown]:
-    for index, rule in enumerate(maps(node, "icmps")):
+    for index, rule in enumerate(listed(node, "icmps")):
+        if not isinstance(rule, dict):
+            yield Unknown((*path, "icmps", index), describe(rule), "a map with fields")
+            continue
         fields = rule.get("fields", [])
         if not isinstance(fields, list) or len(fields) > MOST_PORTS:
             wanted = f"a list of at most {MOST_PORTS} types"
