@@ -52,6 +52,22 @@ examples:
 
 exit code: 0 nothing is denied, 1 something is, 2 something could not be read"""
 
+_REACH = """\
+Who reaches whom: what all network policies together let through, between every two workloads and
+between each of them and the outside. Give files, folders (*.yaml, *.yml, *.json, recursively) or -
+for stdin, with the pods or workloads, namespaces, policies and whatever else policies name.
+
+An END is ns/name[Kind] (pods by their owner), addresses as first-last, fqdn:PATTERN, or entity:
+and one of host, remote-node, kube-apiserver, ingress."""
+
+_REACH_END = """\
+examples:
+  kubectl get ns,pods,networkpolicies -A -o json | sallyport reach -
+  sallyport reach cluster/ --engine cilium --from 'blue/web[Deployment]' --port 443/TCP --why
+  sallyport reach cluster/ -o dot | dot -Tsvg > reach.svg
+
+exit code: 0 answered, 2 something could not be read (the rest is answered)"""
+
 _CERTS = """\
 Issue the serving certificate, with an authority that may sign for these names and nothing else.
 With --out into a folder: ca.crt, tls.crt and tls.key. Without it into the cluster: two Secrets, and
@@ -65,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", dest="command", metavar="COMMAND")
     _serve(_add(commands, "serve", "answer the API server", _SERVE, _SERVE_END))
     _check(_add(commands, "check", "judge manifests without a cluster", _CHECK, _CHECK_END))
+    _reach(_add(commands, "reach", "who reaches whom, and why", _REACH, _REACH_END))
     rules = _add(commands, "rules", "list the rules", "List the rules of the catalogue.")
     _output(rules)
     _rulebook(_add(commands, "rulebook", "print or lint the rulebook", _RULEBOOK))
@@ -154,6 +171,39 @@ def _check(command: argparse.ArgumentParser) -> None:
     command.add_argument("--exit-zero", action="store_true", help="exit 0 although denied")
     _no_mutate(command)
     _opa(command)
+
+
+def _reach(command: argparse.ArgumentParser) -> None:
+    command.add_argument("paths", metavar="PATH", nargs="+", help="file, folder, or - for stdin")
+    command.add_argument(
+        "--engine",
+        choices=("spec", "cilium", "calico", "npm"),
+        help="who enforces the policies (the rulebook's; without one spec: as their APIs say)",
+    )
+    command.add_argument(
+        "--rulebook", metavar="F", type=Path, help="version, enforced kinds and networks from here"
+    )
+    command.add_argument(
+        "-n",
+        "--namespace",
+        metavar="NS",
+        default="default",
+        help="namespace of objects that name none (default)",
+    )
+    command.add_argument("--from", metavar="END", dest="source", help="only from there")
+    command.add_argument("--to", metavar="END", dest="target", help="only to there")
+    command.add_argument("--port", metavar="80/TCP", help="only on this port")
+    command.add_argument(
+        "--side",
+        choices=("egress", "ingress", "both"),
+        default="both",
+        help="whose policies count: of the source, of the destination, of both (both)",
+    )
+    command.add_argument(
+        "--family", type=int, choices=(4, 6), help="only IPv4 or only IPv6 addresses (both)"
+    )
+    command.add_argument("--why", action="store_true", help="say which policies make it so")
+    command.add_argument("-o", "--output", choices=("text", "json", "dot"), default="text")
 
 
 def _rulebook(command: argparse.ArgumentParser) -> None:

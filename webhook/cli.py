@@ -87,6 +87,34 @@ def check(asked: argparse.Namespace) -> int:
     return 0 if report.exit_code == 1 and asked.exit_zero else report.exit_code
 
 
+def reach(asked: argparse.Namespace) -> int:
+    """`sallyport reach`."""
+    from webhook.reach import BadQuestion, Question, ask
+    from webhook.reach import reach as run
+
+    try:
+        question = Question(
+            paths=tuple(asked.paths),
+            engine=asked.engine,
+            rulebook=asked.rulebook,
+            namespace=asked.namespace,
+            asked=ask(
+                side=asked.side,
+                family=asked.family,
+                port=asked.port,
+                ends=(asked.source, asked.target),
+            ),
+            why=asked.why,
+        )
+        answer = run(question, sys.stdin.buffer.read)
+    except BadQuestion as bad:
+        return _fail(str(bad))
+    for sentence in answer.assumed:
+        _complain(f"assumed: {sentence}")
+    _print_answer(answer, asked)
+    return answer.exit_code
+
+
 def rules(asked: argparse.Namespace) -> int:
     """`sallyport rules`."""
     from webhook.rulebook import catalogue
@@ -203,6 +231,7 @@ def version(_asked: argparse.Namespace) -> int:
 COMMANDS: dict[str, Command] = {
     "serve": serve,
     "check": check,
+    "reach": reach,
     "rules": rules,
     "rulebook": rulebook,
     "manifests": manifests,
@@ -223,6 +252,19 @@ def _print_report(report: Any, asked: argparse.Namespace) -> None:
 
     colour = wants_colour(terminal=sys.stdout.isatty())
     sys.stdout.write(to_text(report, summary=asked.summary, colour=colour))
+
+
+def _print_answer(answer: Any, asked: argparse.Namespace) -> None:
+    if asked.output == "json":
+        from webhook.reach_report import to_json
+
+        _print_json(to_json(answer, why=asked.why))
+        return
+    from webhook.reach_text import to_dot, to_text
+
+    for mistake in sorted(answer.mistakes):
+        _complain(f"error: {mistake}")
+    sys.stdout.write(to_dot(answer) if asked.output == "dot" else to_text(answer))
 
 
 def _print_json(value: Any) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from rules.netpol.model import Anywhere, Networks, Peer
+from rules.netpol.peers import Anywhere, Networks, Peer
 from rules.netpol.sets import Addresses
 
 Reach = Literal["public", "private"]

@@ -19,13 +19,13 @@ other entries say.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
-from typing import Protocol as Interface
 
-from rules.netpol.sets import FIRST_PORT, LAST_PORT, Addresses, Ports, Protocol
+from rules.netpol.peers import Peer
+from rules.netpol.sets import FIRST_PORT, LAST_PORT, Ports, Protocol
 from rules.selectors import Path
 
 Direction = Literal["ingress", "egress"]
@@ -53,15 +53,30 @@ class L7(StrEnum):
     """Whatever a listener of the author's choice does with it."""
 
 
-class LabelExpression(Interface):
-    """Any condition on labels; immutable and hashable. `LabelSelector` is one."""
+Parser = Literal["", "http", "dns", "tls", "listener"]
+"""What reads traffic above the port."""
 
-    def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether labels meet the condition."""
 
-    @property
-    def keys(self) -> frozenset[str]:
-        """The label keys on which the answer depends."""
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a proxy is to do with traffic, as its author states it; engines merge such orders.
+
+    parser: the language that it reads (`listener`: whatever that does; "": none). rules: the
+    requests that it lets pass, each as a text that tells them apart. server_names: those that TLS
+    must be for. terminating, originating: the secrets with which it ends and begins TLS. listener:
+    kind, name and listener. authentication: how both ends must prove who they are.
+    """
+
+    parser: Parser = ""
+    rules: frozenset[str] = frozenset()
+    server_names: frozenset[str] = frozenset()
+    terminating: str = ""
+    originating: str = ""
+    listener: str = ""
+    authentication: str = ""
+
+
+NO_INSPECTION = Inspection()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +89,43 @@ class Origin:
     name: str
 
 
+ADMIN, DEFAULT, BASELINE = "kube-admin", "default", "kube-baseline"
+"""The tiers that every engine has, by the names that Calico gives them; Calico has others, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """When a grant is asked, as its author states it: which tier, and where in it.
+
+    `order` is the priority or order of the object, lower first (None: not stated), `index` the
+    number of the rule in the object. What follows from it (first match or pool, what breaks a
+    tie) is the engine's to say. Policies without any order of their own leave it as it is.
+    """
+
+    tier: str = DEFAULT
+    order: float | None = None
+    index: int = 0
+
+
+Consequence = Literal["refused", "void", "as-read", "undecided"]
+"""What becomes of an object with such a part.
+
+refused: the API server does not store it. void: it is stored, and the engine throws all of it away.
+as-read: it counts, with the meaning that the rest of the Policy states, which may be more than its
+author meant (an unknown field is cut off, an operator that the engine does not know makes the peer
+anyone). undecided: nobody can say from the object what the part means; the entry in its place may
+match anything or nothing.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A part that could not be read or resolved: what stands at `path`, and what must be."""
+    """A part that means not what it says: what stands at `path`, and what must be."""
 
     path: Path
     found: str
     wanted: str
+    consequence: Consequence = "refused"
 
     @property
     def reason(self) -> str:
@@ -88,78 +133,7 @@ class Unknown:
         return f"is {self.found}, must be {self.wanted}"
 
 
-# Peers: with whom. Each is a set of ends of connections.
-
-
-@dataclass(frozen=True, slots=True)
-class Pods:
-    """Pods by label, in the one namespace named, or in all whose own labels match."""
-
-    namespaces: str | LabelExpression
-    pods: LabelExpression
-
-    def covers(self, namespace: str, labels: Mapping[str, str]) -> bool:
-        """Whether the namespace of that name, with these labels of its own, is among them."""
-        if isinstance(self.namespaces, str):
-            return namespace == self.namespaces
-        return self.namespaces.matches(labels)
-
-
-@dataclass(frozen=True, slots=True)
-class Networks:
-    """Addresses. Whether those of pods and nodes count depends on the engine."""
-
-    addresses: Addresses
-
-
-@dataclass(frozen=True, slots=True)
-class Fqdn:
-    """Names, in lower case, without a final dot.
-
-    `*` is any run inside one label; a leading `**.` is one label or more.
-    """
-
-    pattern: str
-
-
-@dataclass(frozen=True, slots=True)
-class Entity:
-    """A group of ends that an engine knows by itself: `world`, `host`, `kube-apiserver` ..."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceRef:
-    """What stands behind Services: that name, or those labels; namespace None means any."""
-
-    namespace: str | None
-    name: str = ""
-    labels: LabelExpression | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Nodes:
-    """Nodes by label."""
-
-    labels: LabelExpression
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkSetRef:
-    """Sets of networks that are objects of their own, by label; namespace None: the global ones."""
-
-    namespaces: str | LabelExpression | None
-    labels: LabelExpression
-
-
-@dataclass(frozen=True, slots=True)
-class Anywhere:
-    """Every pod, every node, every address."""
-
-
-Peer = Pods | Networks | Fqdn | Entity | ServiceRef | Nodes | NetworkSetRef | Anywhere
-Subject = Pods | Nodes | Unknown
+Subject = Peer | Unknown
 """To whom a policy applies. Nobody knows whom an unknown one isolates: count nobody as isolated."""
 
 
@@ -173,12 +147,17 @@ class PeerEntry:
 
 @dataclass(frozen=True, slots=True)
 class PortEntry:
-    """Numbered ports, first to last, of some protocols, and the place that names them."""
+    """Numbered ports, first to last, of some protocols, and the place that names them.
+
+    `end` is where the range ends as its author states it, if they do: to an engine that merges
+    rules, 80 and 80 to 80 may be two things.
+    """
 
     path: Path
     protocols: tuple[Protocol, ...]
     first: int = FIRST_PORT
     last: int = LAST_PORT
+    end: int | None = None
 
     @property
     def ports(self) -> Ports:
@@ -203,7 +182,10 @@ class Grant:
     """One rule: for traffic of `subject` with any of the peers on any of the ports, the action.
 
     `peers` and `ports` are never empty by omission: "anyone" and "every port" are entries, too. An
-    empty list grants nothing.
+    empty list grants nothing. `excluded` are ports that do not count (Calico's notPorts); a name
+    there excludes only the ports of pods that have it. A rule whose items ask
+    different things above the port (Cilium's toPorts) is one grant for each item: `l7` is what
+    they come to, `inspection` the letter of it. A rule that only logs is none.
     """
 
     origin: Origin
@@ -214,29 +196,39 @@ class Grant:
     peers: tuple[PeerEntry | Unknown, ...]
     ports: tuple[PortEntry | NamedPort | Unknown, ...]
     l7: L7 = L7.NONE
+    place: Place = Place()
+    inspection: Inspection = NO_INSPECTION
+    excluded: tuple[PortEntry | NamedPort | Unknown, ...] = ()
 
     def unknowns(self) -> Iterator[Unknown]:
         """What could not be read of it."""
-        return (entry for entry in (*self.peers, *self.ports) if isinstance(entry, Unknown))
+        entries = (*self.peers, *self.ports, *self.excluded)
+        return (entry for entry in entries if isinstance(entry, Unknown))
 
 
 @dataclass(frozen=True, slots=True)
 class Isolation:
-    """The subject's traffic in this direction is dropped unless something allows it."""
+    """The subject's traffic in this direction is dropped unless something allows it.
+
+    When it is dropped, at the end of `tier` or after the last one, and whether the tier is one that
+    drops at all, is the engine's to say.
+    """
 
     origin: Origin
     path: Path
     direction: Direction
     subject: Subject
+    tier: str = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What one object means.
+    """What one object means; an object with several subjects (Cilium's `specs`) is several of them.
 
     `void` are rules that have no effect by the API's own text, kept because some engines enforce
     them all the same. `unknowns` are all there are, those in the subject and in grants included:
-    where there are any, the object means more or less than the rest says, or is refused.
+    their `consequence` says what becomes of the object; each Policy of an object has those of all.
+    `staged` ones are there to be looked at: no engine enforces them.
     """
 
     origin: Origin
@@ -245,3 +237,9 @@ class Policy:
     grants: tuple[Grant, ...] = ()
     void: tuple[Grant, ...] = ()
     unknowns: tuple[Unknown, ...] = ()
+    staged: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether the object is stored and read at all."""
+        return not any(each.consequence in {"refused", "void"} for each in self.unknowns)

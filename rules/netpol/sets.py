@@ -47,7 +47,7 @@ class InvalidSet(ValueError):
         self.wanted = wanted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Ports:
     """A set of (protocol, port), e.g. `Ports.of("TCP", 80) | Ports.every("UDP")`.
 
@@ -153,6 +153,10 @@ class Ports:
     def __bool__(self) -> bool:
         return bool(self.tcp or self.udp or self.sctp)
 
+    def __repr__(self) -> str:
+        # not the integers: Python refuses to write more than 4,300 digits
+        return f"Ports.parse({str(self)!r})"
+
     def __str__(self) -> str:
         texts = ((self.text(protocol), protocol) for protocol in PROTOCOLS)
         return " ".join(f"{text}/{protocol}" for text, protocol in texts if text) or "none"
@@ -194,6 +198,11 @@ class Addresses:
         network = cls._of(family, (first, end))
         exceptions = [cls.cidr(exception) for exception in without]
         return network - cls.union(exceptions) if exceptions else network
+
+    @classmethod
+    def run(cls, family: Family, first: int, last: int) -> Addresses:
+        """The addresses from the number first to the number last."""
+        return cls._of(family, (first, last + 1))
 
     @classmethod
     def between(cls, first: str | Address, last: str | Address) -> Addresses:

@@ -11,17 +11,8 @@ import pytest
 import yaml
 
 from rules.netpol.dialects.kubernetes import translate
-from rules.netpol.model import (
-    Anywhere,
-    Grant,
-    NamedPort,
-    Networks,
-    Origin,
-    PeerEntry,
-    Pods,
-    Policy,
-    PortEntry,
-)
+from rules.netpol.model import Grant, NamedPort, Origin, PeerEntry, Policy, PortEntry
+from rules.netpol.peers import Anywhere, Networks, Pods
 from rules.netpol.sets import PROTOCOLS, V4, V6, Addresses, Ports
 from rules.selectors import EVERYTHING, LabelSelector, Path
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from copy import deepcopy
 from datetime import date
 from typing import Any
@@ -13,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.netpol.dialects.kubernetes import translate
-from rules.netpol.model import Grant, Networks, PeerEntry, Pods, PortEntry, Unknown
+from rules.netpol.model import Grant, PeerEntry, PortEntry, Unknown
+from rules.netpol.peers import Networks, Pods
 from rules.netpol.sets import V4, Addresses, Ports
 from rules.selectors import EVERYTHING, Path
+from tests.netpol.places import places, with_value
 from tests.netpol.strategies import junk
 
 RICH: dict[str, Any] = yaml.safe_load(
@@ -48,27 +49,12 @@ BLOCK: Path = (*RULE, "to", 0, "ipBlock")
 PORT: Path = (*RULE, "ports", 1)
 
 
-def places(node: Any, path: Path = ()) -> Iterator[Path]:
-    """Where something stands."""
-    yield path
-    items = node.items() if isinstance(node, dict) else ()
-    for key, value in enumerate(node) if isinstance(node, list) else items:
-        yield from places(value, (*path, key))
-
-
 PLACES = list(places(RICH))
 
 
 def put(path: Path, value: Any) -> Any:
     """The rich policy with another value at the place."""
-    if not path:
-        return value
-    changed = deepcopy(RICH)
-    node = changed
-    for step in path[:-1]:
-        node = node[step]  # type: ignore[index]
-    node[path[-1]] = value  # type: ignore[index]
-    return changed
+    return with_value(RICH, path, value)
 
 
 def unknown_paths(node: Any) -> list[Path]:

@@ -16,7 +16,8 @@ from typing import Literal
 from rules.model import NETWORK_POLICY, Finding, Fix, Level, Operation, Path, rule
 from rules.netpol.destinations import PRIVATE, Reach, Surroundings, union
 from rules.netpol.dialects.kubernetes import translate
-from rules.netpol.model import Anywhere, Grant, NamedPort, PeerEntry, PortEntry, Unknown
+from rules.netpol.model import Grant, NamedPort, PeerEntry, PortEntry, Unknown
+from rules.netpol.peers import Anywhere
 from rules.netpol.sets import Addresses
 from rules.patch import lookup, set_field
 from rules.review import Cluster, Review

@@ -1,0 +1,77 @@
+"""Names and patterns of names, as rules on names and on DNS write them.
+
+Case and a final dot do not count. Source: cilium/cilium pkg/fqdn/matchpattern.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from rules.netpol.model import PeerEntry, Unknown
+from rules.netpol.parts import strangers
+from rules.netpol.peers import Fqdn
+from rules.selectors import Path, describe
+
+EVERY_NAME = "*"
+MOST_LETTERS = 255
+FIELDS = ("matchName", "matchPattern")
+_LABEL = "[-a-zA-Z0-9_]+"
+_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
+_GLOB = "[-a-zA-Z0-9_*]+"
+_PATTERN = re.compile(rf"{_GLOB}(?:\.{_GLOB})*\.?")
+_STARS = re.compile(r"\*+")
+_LEADING = re.compile(r"\*{2,}\.")
+_MANY = "#"
+
+
+def read_name(node: Any, path: Path) -> Iterator[PeerEntry | Unknown]:
+    """An item with exactly one of matchName and matchPattern."""
+    if not isinstance(node, dict):
+        yield Unknown(path, describe(node), f"a map with {' or '.join(FIELDS)}")
+        return
+    yield from strangers(node, FIELDS, path)
+    stated = [field for field in FIELDS if field in node]
+    if len(stated) != 1:
+        found = " and ".join(stated) or "empty"
+        yield Unknown(path, found, f"a map with exactly one of {' and '.join(FIELDS)}")
+        return
+    field, text = stated[0], node[stated[0]]
+    legal = _NAME if field == FIELDS[0] else _PATTERN
+    if isinstance(text, str) and len(text) <= MOST_LETTERS and legal.fullmatch(text):
+        yield PeerEntry(path, Fqdn(normal(text)))
+    else:
+        wanted = "a name such as example.com, or in matchPattern *.example.com"
+        yield Unknown((*path, field), describe(text), wanted)
+
+
+def normal(pattern: str) -> str:
+    """The one way in which we write a pattern that may be written in several."""
+    pattern = pattern.lower().removesuffix(".")
+    if not pattern.strip("*"):
+        return EVERY_NAME
+    leading = _LEADING.match(pattern)
+    head, rest = ("**.", pattern[leading.end() :]) if leading else ("", pattern)
+    return head + _STARS.sub("*", rest)
+
+
+def covers(wide: str, narrow: str) -> bool:
+    """Whether each name that the one pattern matches, the other matches, too. Both are normal."""
+    if wide in (EVERY_NAME, narrow):
+        return True
+    if narrow == EVERY_NAME:
+        return False
+    # a star of the narrow one is a letter that only stars of the wide one take
+    many = narrow.startswith("**.")
+    return _language(wide).fullmatch(_MANY + narrow[2:] if many else narrow) is not None
+
+
+@lru_cache(maxsize=1024)
+def _language(pattern: str) -> re.Pattern[str]:
+    head, rest = ("", pattern)
+    if pattern.startswith("**."):
+        head, rest = rf"(?:(?:[-a-z0-9_*]+|{_MANY})\.)+", pattern[3:]
+    body = "[-a-z0-9_*]*".join(map(re.escape, rest.split("*")))
+    return re.compile(head + body)

@@ -1,0 +1,139 @@
+"""On which ports an end is one of a peer's, and traffic one of a grant's, as an engine sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rules.netpol.engine import Engine, View
+from rules.netpol.inventory import End, Inventory, PodEnd
+from rules.netpol.match import ALWAYS, MAYBE, NEVER, Match
+from rules.netpol.model import Grant, NamedPort, PeerEntry, PortEntry, Subject, Unknown
+from rules.netpol.peers import (
+    AllOf,
+    AnyOf,
+    Anywhere,
+    Fqdn,
+    Labelled,
+    Namespaces,
+    Networks,
+    Not,
+    Peer,
+    Pods,
+)
+from rules.netpol.sets import V4, Addresses, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """An engine in a cluster: what peers mean there."""
+
+    engine: Engine
+    inventory: Inventory
+
+    def subject(self, subject: Subject, pod: PodEnd) -> Match:
+        """Whether a policy is about the pod."""
+        return MAYBE if isinstance(subject, Unknown) else self.peer(subject, pod)
+
+    def grant(self, grant: Grant, pod: PodEnd, end: End) -> Match:
+        """The ports on which a grant is about traffic of the pod with the end."""
+        about = self.subject(grant.subject, pod)
+        peers = self._peers(grant.peers, end) & about if about else NEVER
+        if not peers:
+            return NEVER
+        destination = end if grant.direction == "egress" else pod
+        return peers & (
+            self._ports(grant.ports, destination) - self._ports(grant.excluded, destination)
+        )
+
+    def peer(self, peer: Peer, end: End) -> Match:
+        """The ports on which the end is one of the peer's."""
+        match peer:
+            case Anywhere():
+                return ALWAYS
+            case AllOf() | AnyOf() | Not():
+                return self._combined(peer, end)
+            case Pods() | Namespaces() | Labelled():
+                return self._labelled(peer, end)
+            case Networks(addresses):
+                return self._addresses(addresses, end)
+            case _:
+                return self.engine.resolve(peer, end, self.inventory)
+
+    def _combined(self, peer: AllOf | AnyOf | Not, end: End) -> Match:
+        match peer:
+            case AllOf(peers):
+                return Match.all(self.peer(each, end) for each in peers)
+            case AnyOf(peers):
+                return Match.any(self.peer(each, end) for each in peers)
+            case Not(inner):
+                return ~self.peer(inner, end)
+
+    def _peers(self, entries: Iterable[PeerEntry | Unknown], end: End) -> Match:
+        return Match.any(
+            _unread(entry) if isinstance(entry, Unknown) else self.peer(entry.peer, end)
+            for entry in entries
+        )
+
+    def _ports(self, entries: Iterable[PortEntry | NamedPort | Unknown], destination: End) -> Match:
+        return Match.any(self._port(entry, destination) for entry in entries)
+
+    def _port(self, entry: PortEntry | NamedPort | Unknown, destination: End) -> Match:
+        match entry:
+            case PortEntry():
+                return _numbered(entry.protocols, entry.first, entry.last)
+            case NamedPort():
+                return self.engine.port_names(entry, destination, self.inventory)
+            case Unknown():
+                return _unread(entry)
+
+    def _labelled(self, peer: Pods | Namespaces | Labelled, end: End) -> Match:
+        found = [
+            view.certain for view in self.engine.views(end, self.inventory) if _matches(peer, view)
+        ]
+        return Match.of(holds=any(found) or (None if found else False))
+
+    def _addresses(self, addresses: Addresses, end: End) -> Match:
+        if isinstance(end, PodEnd) and self.engine.addresses_match == "pods":
+            return _inside(end.at, addresses)
+        return within(addresses, end, self.inventory)
+
+
+def within(addresses: Addresses, end: End, inventory: Inventory) -> Match:
+    """Where an end that is no pod is one of these addresses.
+
+    A name is, where they are all there are: which one it stands for, nobody knows.
+    """
+    match end:
+        case Networks(at):
+            return _inside(at, addresses)
+        case Fqdn():
+            every = Addresses.full() if inventory.dual_stack else Addresses.every(V4)
+            return Match.of(holds=every <= addresses)
+    return NEVER
+
+
+def _inside(at: Addresses, addresses: Addresses) -> Match:
+    return Match.of(holds=at <= addresses or (None if at & addresses else False))
+
+
+@lru_cache(maxsize=1024)
+def _numbered(protocols: tuple[Protocol, ...], first: int, last: int) -> Match:
+    return Match.on(PortEntry((), protocols, first, last).ports)
+
+
+def _matches(peer: Pods | Namespaces | Labelled, view: View) -> bool:
+    if isinstance(peer, Labelled):
+        return peer.labels.matches(view.labels)
+    if view.namespace is None:
+        return False
+    if isinstance(peer, Namespaces):
+        return peer.labels.matches(view.namespace.labels)
+    own = view.namespace
+    return peer.covers(own.name, own.labels) and peer.pods.matches(view.own)
+
+
+def _unread(entry: Unknown) -> Match:
+    """What the API server cuts off matches nothing; of the rest nobody knows."""
+    return NEVER if entry.consequence == "as-read" else MAYBE
