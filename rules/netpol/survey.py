@@ -215,9 +215,8 @@ def _applying(pod: _Seen, side: Side | None, *, by_address: bool) -> Hashable:
     """All that decides what a side says of the outside."""
     if side is None:
         return None
-    causes = (*side.grants(), *(each for stage in side.stages for each in stage.isolations))
     names = pod.end.pod.ports if side.direction == "ingress" else ()
-    return tuple(map(id, causes)), names, pod.end.at if by_address else None
+    return tuple(map(id, side.causes())), names, pod.end.at if by_address else None
 
 
 def _witness(party: Party) -> Party:
