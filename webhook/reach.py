@@ -130,9 +130,10 @@ class _Case:
             namespace=self.question.namespace,
             pod_networks=_union(self.site.cidrs.pods if self.site else ()),
         )
-        survey = Survey(Network.of(self.engine, inventory, policies), self.question.asked)
+        network = Network.of(self.engine, inventory, policies)
+        survey = Survey(network, self.question.asked)
         self._check_ends(survey)
-        rows, uncertain = [], [*self._uncounted(policies), *self._unmerged(survey)]
+        rows, uncertain = [], [*self._uncounted(network.given), *self._unmerged(survey)]
         for connection in sorted(survey.connections(), key=_order):
             uncertain += self._uncertain(survey, connection)
             if connection.verdict.allowed:

@@ -27,17 +27,23 @@ from rules.netpol.sides import Side, Stage
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A cluster's policies, as one engine reads them. `policies` are those that count."""
+    """A cluster's policies, as one engine reads them.
+
+    `policies` are those that count. `given` are all of them, with all that is unknown of them, in
+    this cluster, too.
+    """
 
     matcher: Matcher
     policies: tuple[Policy, ...]
+    given: tuple[Policy, ...] = ()
 
     @classmethod
     def of(cls, engine: Engine, inventory: Inventory, policies: Iterable[Policy]) -> Network:
         """From policies that the engine enforces; those that nobody stores or reads fall out."""
-        counting = (policy for policy in policies if policy.counts and not policy.staged)
+        given = tuple(_judged(engine, inventory, policy) for policy in policies)
+        counting = (policy for policy in given if policy.counts and not policy.staged)
         read = (_compact(engine.reads(policy)) for policy in counting)
-        return cls(Matcher(engine, inventory), tuple(read))
+        return cls(Matcher(engine, inventory), tuple(read), given)
 
     def side(self, pod: PodEnd, direction: Direction) -> Side:
         """What applies to a pod in a direction."""
@@ -80,6 +86,12 @@ class Network:
     def _rungs(self, grants: list[Grant]) -> tuple[tuple[Grant, ...], ...]:
         rung = self.matcher.engine.rung
         return tuple(tuple(each) for _, each in groupby(sorted(grants, key=rung), key=rung))
+
+
+def _judged(engine: Engine, inventory: Inventory, policy: Policy) -> Policy:
+    """The policy, with what makes the cluster refuse it among its unknowns."""
+    refused = tuple(engine.refuses(policy, inventory))
+    return replace(policy, unknowns=(*policy.unknowns, *refused)) if refused else policy
 
 
 def _compact(policy: Policy) -> Policy:

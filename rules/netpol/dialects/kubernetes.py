@@ -29,9 +29,9 @@ from rules.netpol.parts import (
     head_faults,
     is_port,
     origin_of,
+    oversized,
     read_network,
     read_selector,
-    size,
     split,
     strangers,
 )
@@ -40,8 +40,6 @@ from rules.netpol.sets import PROTOCOLS, Addresses, Protocol
 from rules.selectors import Path, describe
 
 GROUP, KIND = "networking.k8s.io", "NetworkPolicy"
-MOST_ENTRIES = 20_000
-SMALL_ENOUGH = f"at most {MOST_ENTRIES}"
 _DIRECTIONS: dict[str, Direction] = {"Ingress": "ingress", "Egress": "egress"}
 _PEERS: dict[Direction, str] = {"ingress": "from", "egress": "to"}
 _PORT_NAME = re.compile(r"(?=.{1,15}\Z)(?=.*[a-z])[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -52,8 +50,8 @@ def translate(node: Any, *, namespace: str = "default") -> Policy:
     """What a decoded NetworkPolicy means, in both directions.
 
     `namespace` is where it lies if it does not say so itself. The object may be malformed anywhere:
-    nothing is raised, and nothing is left out unsaid. A spec of more than `MOST_ENTRIES` values is
-    not read at all.
+    nothing is raised, and nothing is left out unsaid. A spec that is `oversized` is not read
+    at all.
     """
     origin = origin_of(node, GROUP, KIND, namespace)
     faults = tuple(_head_faults(node))
@@ -82,9 +80,9 @@ def translate(node: Any, *, namespace: str = "default") -> Policy:
 def _head_faults(node: Any) -> Iterator[Unknown]:
     yield from head_faults(node, "a NetworkPolicy")
     spec = mapping(node, "spec")
-    values = size(spec)
-    if values > MOST_ENTRIES:
-        yield Unknown(("spec",), f"of {values} values", SMALL_ENOUGH, "undecided")
+    too_much = tuple(oversized(spec))
+    if too_much:
+        yield from too_much
         return
     known = ("podSelector", "policyTypes", "ingress", "egress")
     yield from strangers(spec, known, ("spec",))
