@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rules.netpol.dialects import admin, kubernetes
+from rules.netpol.dialects import admin, calico, kubernetes
 from rules.netpol.engine import Api
 from rules.netpol.model import Policy
 
@@ -15,6 +15,7 @@ Translate = Callable[..., Policy | tuple[Policy, ...]]
 LANGUAGES: Mapping[Api, Translate] = {
     Api(kubernetes.GROUP, kubernetes.KIND): kubernetes.translate,
     **{Api(admin.GROUP, kind): admin.translate for kind in admin.KINDS},
+    **{Api(group, kind): calico.translate for group in calico.GROUPS for kind in calico.KINDS},
 }
 
 
