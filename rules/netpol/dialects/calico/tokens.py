@@ -32,7 +32,7 @@ class InvalidExpression(ValueError):
 
 
 class Token(NamedTuple):
-    """One part of a selector, and where it starts. `value` is its text without quotes and brackets."""
+    """One part of a selector, and where it starts; `value` is without quotes and brackets."""
 
     kind: Literal["mark", "text", "has", "call", "label", "word", "end"]
     value: str
