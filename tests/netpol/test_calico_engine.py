@@ -15,6 +15,7 @@ OBJECTS = {"counts": 1_619, "refused": 117, "void": 14}
 _TEXT = "selectors of ClusterNetworkPolicy that are no selectors stay undecided"
 DISAGREEMENTS = {
     "h-knp-ipblock-host-bits": "without StrictIPCIDRValidation an API server takes host bits",
+    "h-name-upper": "names are the API server's to judge: none that it refuses is ever asked about",
     "h-cnp-operator-typo-subject": _TEXT,
     "h-cnp-notin-empty-values": _TEXT,
     "h-cnp-label-value-injection": _TEXT,
@@ -24,6 +25,7 @@ DISAGREEMENTS = {
 OTHERWISE_COUNTED = {
     "h-knp-ipblock-host-bits": "as above",
     "h-cnp-label-value-quote": "as above",
+    "h-name-upper": "as above",
     "h-np-no-namespace": "what states no namespace lies in the default one",
     "h-cnp-pass-unknown-peer": "nodes are read, though the standard channel cuts them off",
     "h-dst-notSelector-blank-other-pod-np-felix-lives": "nobody's pod: felix has yet to die of it",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import compress
 from typing import Any
@@ -19,7 +18,6 @@ from rules.netpol.model import (
     Place,
     Policy,
     Subject,
-    Unknown,
 )
 from rules.netpol.parts import head_faults, origin_of, oversized
 from rules.netpol.peers import Endpoints
@@ -31,7 +29,6 @@ _GLOBAL = ("GlobalNetworkPolicy", "StagedGlobalNetworkPolicy")
 KINDS = ("NetworkPolicy", "StagedNetworkPolicy", *_GLOBAL)
 _STAGED = "Staged"
 STAGED_ACTIONS = ("Set", "Delete", "Learn", "Ignore")
-_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
 _TYPES: dict[str, Direction] = {"Ingress": "ingress", "Egress": "egress"}
 _FIELDS = (
     "tier",
@@ -67,15 +64,8 @@ def translate(node: Any, *, namespace: str = "default", door: Door | None = None
     for fault in faults:
         if fault.path in ((), ("spec",)):
             return Policy(origin, fault, unknowns=tuple(faults))
-    faults += _name_faults(origin)
     reader = Reader(door or ("crd" if group == CRD_GROUP else "api"), faults)
     return _policy(reader, origin, mapping(node, "spec"))
-
-
-def _name_faults(origin: Origin) -> Iterator[Unknown]:
-    """A name that no door takes; one that is not there yet is the API server's to make."""
-    if origin.name and not _NAME.fullmatch(origin.name):
-        yield Unknown(("metadata", "name"), describe(origin.name), "lower-case letters, digits - .")
 
 
 def _policy(reader: Reader, origin: Origin, spec: JSON) -> Policy:
