@@ -43,7 +43,9 @@ def _spell(action: argparse.Action) -> str:
     """`-n`, `--namespace NS`: how it is written."""
     value = ""
     if action.nargs != 0:
-        value = str(action.metavar or "|".join(action.choices or ()) or action.dest.upper())
+        value = str(
+            action.metavar or "|".join(map(str, action.choices or ())) or action.dest.upper()
+        )
         value += "..." if action.nargs in {"+", "*"} else ""
     if not action.option_strings:
         return f"`{value}`"

@@ -29,6 +29,7 @@ BAD = GOOD.replace("kube-system", "blue").replace("spec: {", "spec: {runtimeClas
 COMMANDS = [
     "serve",
     "check",
+    "reach",
     "rules",
     "rulebook",
     "rulebook check",

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path as FilePath
 
-from rules.model import JSON
 from rules.netpol import census, connections, explain
 from rules.netpol.connections import (
     EVERY_PORT,
@@ -22,6 +21,7 @@ from rules.netpol.connections import (
 from rules.netpol.engine import Api, Engine
 from rules.netpol.engines import NEWEST_CILIUM, engine_of
 from rules.netpol.explain import Doubt
+from rules.netpol.inventory import Inventory
 from rules.netpol.languages import LANGUAGES, translate
 from rules.netpol.model import Origin, Policy, Unknown
 from rules.netpol.reach import Network
@@ -90,7 +90,10 @@ def reach(question: Question, stdin: Callable[[], bytes]) -> Answer:
     if not reading.documents and not mistakes:
         mistakes.append(Mistake(question.paths[0], 1, 1, "no document found"))
     case = _Case(question, _engine(question, site), site, _identified(question, reading.documents))
-    return replace(case.answer(), mistakes=tuple(mistakes))
+    policies = list(case.policies())
+    mistakes += (each for each in policies if isinstance(each, Mistake))
+    answer = case.answer([each for each in policies if isinstance(each, Policy)])
+    return replace(answer, mistakes=tuple(mistakes))
 
 
 def _engine(question: Question, site: Site | None) -> Engine:
@@ -99,13 +102,13 @@ def _engine(question: Question, site: Site | None) -> Engine:
     return engine_of(question.engine or site.engine, site.version)
 
 
-def _identified(question: Question, documents: Iterable[Document]) -> dict[Identity, JSON]:
+def _identified(question: Question, documents: Iterable[Document]) -> dict[Identity, Document]:
     """The objects by who they are; of two with one identity the later counts."""
     kinds = Kinds(book.catalogue())
-    found: dict[Key, tuple[Identity, JSON]] = {}
+    found: dict[Key, tuple[Identity, Document]] = {}
     for document in documents:
         identity = kinds.identify(document.value, question.namespace)
-        found[identity.key] = identity, document.value
+        found[identity.key] = identity, document
     return dict(found.values())
 
 
@@ -116,24 +119,27 @@ class _Case:
     question: Question
     engine: Engine
     site: Site | None
-    objects: Mapping[Identity, JSON]
+    objects: Mapping[Identity, Document]
 
-    def answer(self) -> Answer:
-        policies = [
-            policy
-            for identity, value in self.objects.items()
-            if self._enforced(identity)
-            for policy in translate(value, namespace=identity.namespace)
-        ]
+    def policies(self) -> Iterator[Policy | Mistake]:
+        """What the policies mean that the engine enforces."""
+        for identity, document in self.objects.items():
+            try:
+                if self._enforced(identity):
+                    yield from translate(document.value, namespace=identity.namespace)
+            except RecursionError:
+                yield document.mistake((), "nested too deeply to be read")
+
+    def answer(self, policies: list[Policy]) -> Answer:
+        """The answer under these policies."""
         inventory = census.take(
-            self.objects.values(),
+            (document.value for document in self.objects.values()),
             namespace=self.question.namespace,
             pod_networks=_union(self.site.cidrs.pods if self.site else ()),
         )
-        network = Network.of(self.engine, inventory, policies)
-        survey = Survey(network, self.question.asked)
+        survey = Survey(Network.of(self.engine, inventory, policies), self.question.asked)
         self._check_ends(survey)
-        rows, uncertain = [], [*self._uncounted(network.given), *self._unmerged(survey)]
+        rows, uncertain = [], [*self._uncounted(policies, inventory), *self._unmerged(survey)]
         for connection in sorted(survey.connections(), key=_order):
             uncertain += self._uncertain(survey, connection)
             if connection.verdict.allowed:
@@ -168,10 +174,10 @@ class _Case:
         why = tuple((self._named(each.origin), each) for each in told)
         return Row(connection, why)
 
-    def _uncounted(self, policies: Iterable[Policy]) -> Iterator[Uncertain]:
+    def _uncounted(self, policies: Iterable[Policy], inventory: Inventory) -> Iterator[Uncertain]:
         """Objects that do not count, or not as they read."""
         for policy in policies:
-            for unknown in policy.unknowns:
+            for unknown in (*policy.unknowns, *self.engine.refuses(policy, inventory)):
                 if unknown.consequence != "undecided" or isinstance(policy.subject, Unknown):
                     doubt = Doubt(policy.origin, unknown.path, unknown.reason)
                     yield self._doubt("", "", doubt)
@@ -182,11 +188,11 @@ class _Case:
             yield self._doubt(str(pod), "", doubt)
 
     def _uncertain(self, survey: Survey, connection: Connection) -> Iterator[Uncertain]:
-        unknown = connection.verdict.unknown
-        for reason in survey.reasons(connection) if unknown else ():
-            if reason.step.ports & unknown:
+        if connection.verdict.unknown:
+            ends = name_of(connection.source), name_of(connection.target)
+            for reason in survey.doubtful(connection):
                 for doubt in explain.doubts(reason, connection):
-                    yield self._doubt(name_of(connection.source), name_of(connection.target), doubt)
+                    yield self._doubt(*ends, doubt)
 
     def _doubt(self, source: str, target: str, doubt: Doubt) -> Uncertain:
         return Uncertain(source, target, self._named(doubt.origin), doubt.path, doubt.reason)

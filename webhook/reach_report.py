@@ -5,8 +5,8 @@ Outputs may gain fields, never lose or rename one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from rules.model import Path
@@ -74,20 +74,20 @@ def to_json(answer: Answer, *, why: bool = False) -> dict[str, Any]:
 
 
 def _connection(row: Row, *, why: bool) -> dict[str, Any]:
-    found = row.connection
+    found, ports = row.connection, row.connection.verdict.allowed
     value = {
         "from": name_of(found.source),
         "to": name_of(found.target),
-        "allowed": list(_ports(found.verdict.allowed)),
+        "allowed": [{"protocol": name, "ports": text} for name, text in _ports(ports)],
     }
     return value | {"why": [_told(*each) for each in row.why]} if why else value
 
 
-def _ports(ports: Ports) -> Iterator[dict[str, str]]:
-    for protocol in PROTOCOLS:
-        text = ports.text(protocol)
-        if text:
-            yield {"protocol": protocol, "ports": text}
+@lru_cache(maxsize=256)
+def _ports(ports: Ports) -> tuple[tuple[str, str], ...]:
+    """The protocols with their ports as one text each; many connections are on the same ones."""
+    texts = ((protocol, ports.text(protocol)) for protocol in PROTOCOLS)
+    return tuple((protocol, text) for protocol, text in texts if text)
 
 
 def _told(identity: Identity | None, told: Told) -> dict[str, Any]:

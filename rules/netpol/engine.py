@@ -101,9 +101,9 @@ def no_conflicts(grants: Sequence[Grant]) -> Iterable[Conflict]:  # noqa: ARG001
     return ()
 
 
-def by_order_and_rule(grant: Grant) -> Rung:
-    """By the priority of the object, then by the number of the rule."""
-    return grant.place.order or 0, grant.place.index
+def by_order(grant: Grant) -> Rung:
+    """By the priority of the object."""
+    return (grant.place.order or 0,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +143,7 @@ class Engine:
     drops: Literal["tier", "last"] = "tier"
     spares: Callable[[Direction, End], bool] = nothing_spared
     host_network: bool = True
-    rung: Callable[[Grant], Rung] = by_order_and_rule
+    rung: Callable[[Grant], Rung] = by_order
     ties: Literal["deny", "weakest"] = "weakest"
     reads: Callable[[Policy], Policy] = as_written
     refuses: Callable[[Policy, Inventory], Iterable[Unknown]] = nothing_refused

@@ -6,10 +6,12 @@ A sentence goes on from the object that takes the step; where none does, it stan
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from rules.netpol.connections import Connection, Reason, name_of
 from rules.netpol.model import Direction, Grant, Isolation, Origin, Unknown
+from rules.netpol.peers import Networks
 from rules.netpol.sets import Ports
 from rules.selectors import Path
 
@@ -42,7 +44,9 @@ def tell(reason: Reason, connection: Connection) -> Told:
     """The words for one step to the verdict on a connection."""
     step, direction = reason.step, reason.direction
     other = connection.target if direction == "egress" else connection.source
-    ports, whither = words(step.ports), f"{_TOWARDS[direction]} {name_of(other)}"
+    # of a run of addresses a rule may be about a part; where nobody knows, that is said as a doubt
+    part = "some of " if isinstance(other, Networks) and step.sure != step.ports else ""
+    ports, whither = words(step.ports), f"{_TOWARDS[direction]} {part}{name_of(other)}"
     match step.cause:
         case Grant(origin=origin, path=path):
             said = {"allow": "allows", "deny": "denies", "pass": "leaves to later tiers"}
@@ -57,9 +61,9 @@ def tell(reason: Reason, connection: Connection) -> Told:
 
 
 def doubts(reason: Reason, connection: Connection) -> tuple[Doubt, ...]:
-    """What is not known of the policy that takes a step, if it is one that may be taken or not."""
+    """What is not known of the policy that takes a doubtful step."""
     step, cause = reason.step, reason.step.cause
-    if cause is None or step.sure == step.ports:
+    if cause is None:
         return ()
     unread = [cause.subject] if isinstance(cause.subject, Unknown) else []
     if isinstance(cause, Grant):
@@ -71,6 +75,7 @@ def doubts(reason: Reason, connection: Connection) -> tuple[Doubt, ...]:
     return tuple(found) or (Doubt(cause.origin, cause.path, where),)
 
 
+@lru_cache(maxsize=256)
 def words(ports: Ports) -> str:
     """Ports for people."""
     return "every port" if ports == _EVERYTHING else str(ports)

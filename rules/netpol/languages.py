@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from rules.netpol.dialects import admin, calico, kubernetes
@@ -13,7 +14,7 @@ Translate = Callable[..., Policy | tuple[Policy, ...]]
 """From a decoded object, and `namespace` where it lies if it does not say, to what it means."""
 
 LANGUAGES: Mapping[Api, Translate] = {
-    Api(kubernetes.GROUP, kubernetes.KIND): kubernetes.translate,
+    Api(kubernetes.GROUP, kubernetes.KIND): partial(kubernetes.translate, most=None),
     **{Api(admin.GROUP, kind): admin.translate for kind in admin.KINDS},
     **{Api(group, kind): calico.translate for group in calico.GROUPS for kind in calico.KINDS},
 }

@@ -14,8 +14,6 @@ from rules.netpol.sets import FIRST_PORT, LAST_PORT, Addresses, InvalidSet
 from rules.selectors import EVERYTHING, InvalidSelector, LabelSelector, Path, describe
 
 _Read = TypeVar("_Read")
-MOST_ENTRIES = 20_000
-SMALL_ENOUGH = f"at most {MOST_ENTRIES}"
 
 
 def split(read: Iterable[_Read | Unknown]) -> tuple[tuple[_Read, ...], tuple[Unknown, ...]]:
@@ -104,15 +102,8 @@ def is_port(value: Any) -> TypeGuard[int]:
     return type(value) is int and FIRST_PORT <= value <= LAST_PORT
 
 
-def oversized(spec: Any) -> Iterator[Unknown]:
-    """What is too much to be judged while somebody waits."""
-    values = size(spec)
-    if values > MOST_ENTRIES:
-        yield Unknown(("spec",), f"of {values} values", SMALL_ENOUGH, "undecided")
-
-
 def size(node: Any) -> int:
-    """How many values it holds."""
+    """How many values it holds: what is too much to be judged while somebody waits."""
     if isinstance(node, dict):
         return len(node) + sum(map(size, node.values()))
     return len(node) + sum(map(size, node)) if isinstance(node, list) else 0

@@ -13,43 +13,35 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from itertools import groupby
 from math import inf
 
 from rules.netpol.engine import Engine
 from rules.netpol.inventory import Inventory, PodEnd, Tier
 from rules.netpol.matching import Matcher
-from rules.netpol.model import Direction, Grant, Isolation, PeerEntry, Policy, Unknown
-from rules.netpol.peers import AllOf, AnyOf, Anywhere, Entity, Fqdn, Networks, Not, Peer
-from rules.netpol.sets import V4, Addresses, Family
+from rules.netpol.model import Direction, Grant, Isolation, PeerEntry, Policy
+from rules.netpol.peers import Entity, Fqdn, Networks
+from rules.netpol.sets import Addresses
 from rules.netpol.sides import Side, Stage
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A cluster's policies, as one engine reads them.
-
-    `policies` are those that count. `given` are all of them, with all that is unknown of them, in
-    this cluster, too.
-    """
+    """A cluster's policies, as one engine reads them. `policies` are those that count."""
 
     matcher: Matcher
     policies: tuple[Policy, ...]
-    given: tuple[Policy, ...] = ()
 
     @classmethod
     def of(cls, engine: Engine, inventory: Inventory, policies: Iterable[Policy]) -> Network:
         """From policies that the engine enforces; those that nobody stores or reads fall out."""
-        given = tuple(_judged(engine, inventory, policy) for policy in policies)
-        counting = (policy for policy in given if policy.counts and not policy.staged)
-        read = (_compact(engine.reads(policy)) for policy in counting)
-        return cls(Matcher(engine, inventory), tuple(read), given)
+        return cls(Matcher(engine, inventory), tuple(read(policies, engine)))
 
     def side(self, pod: PodEnd, direction: Direction) -> Side:
         """What applies to a pod in a direction."""
         free = pod.pod.host_network and not self.matcher.engine.host_network
         policies = () if free else self.policies
-        about = [each for each in policies if self.matcher.subject(each.subject, pod)]
+        about = [each for each in policies if self._applies(each, pod)]
         by_tier: dict[str, tuple[list[Grant], list[Isolation]]] = defaultdict(lambda: ([], []))
         for policy in about:
             for grant in policy.grants:
@@ -79,6 +71,10 @@ class Network:
             )
             yield from sorted({peer for peer in peers if isinstance(peer, Fqdn)}, key=str)
 
+    def _applies(self, policy: Policy, pod: PodEnd) -> bool:
+        about = self.matcher.subject(policy.subject, pod)
+        return bool(about) and not any(self.matcher.engine.refuses(policy, self.matcher.inventory))
+
     def _tier(self, name: str) -> Tier:
         # a tier that nobody made comes last and ends in deny
         return self.matcher.inventory.tiers.get(name, Tier(name))
@@ -88,10 +84,11 @@ class Network:
         return tuple(tuple(each) for _, each in groupby(sorted(grants, key=rung), key=rung))
 
 
-def _judged(engine: Engine, inventory: Inventory, policy: Policy) -> Policy:
-    """The policy, with what makes the cluster refuse it among its unknowns."""
-    refused = tuple(engine.refuses(policy, inventory))
-    return replace(policy, unknowns=(*policy.unknowns, *refused)) if refused else policy
+def read(policies: Iterable[Policy], engine: Engine) -> Iterator[Policy]:
+    """Those of the policies that count, as the engine reads them, made ready to be asked."""
+    for policy in policies:
+        if policy.counts and not policy.staged:
+            yield _compact(engine.reads(policy))
 
 
 def _compact(policy: Policy) -> Policy:
@@ -111,32 +108,3 @@ def _compact(policy: Policy) -> Policy:
 
 def _order(tier: Tier) -> tuple[float, str]:
     return inf if tier.order is None else tier.order, tier.name
-
-
-def blocks(sides: Iterable[Side], family: Family) -> Iterator[Networks]:
-    """All addresses of a family, in runs within which the verdict of no side changes."""
-    edges = {0, 1 << (32 if family == V4 else 128)}
-    for side in sides:
-        for grant in side.grants():
-            for entry in grant.peers:
-                if not isinstance(entry, Unknown):
-                    for addresses in _named(entry.peer, side.matcher.inventory):
-                        edges.update(addresses.v4 if family == V4 else addresses.v6)
-    for first, end in pairwise(sorted(edges)):
-        yield Networks(Addresses((first, end)) if family == V4 else Addresses((), (first, end)))
-
-
-def _named(peer: Peer, inventory: Inventory) -> Iterator[Addresses]:
-    """The address sets that decide whether an address is one of the peer's."""
-    match peer:
-        case Networks(addresses):
-            yield addresses
-        case AllOf(peers) | AnyOf(peers):
-            for each in peers:
-                yield from _named(each, inventory)
-        case Not(inner):
-            yield from _named(inner, inventory)
-        case Anywhere():
-            pass
-        case _:
-            yield from inventory.addresses()

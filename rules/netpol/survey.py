@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
-from itertools import groupby, product
-from operator import itemgetter, or_
+from itertools import product
+from operator import or_
 
 from rules.netpol.connections import (
-    FAMILIES,
     Connection,
     Party,
     Question,
@@ -25,9 +24,10 @@ from rules.netpol.connections import (
 from rules.netpol.engine import Conflict
 from rules.netpol.inventory import End, Pod, PodEnd
 from rules.netpol.model import Direction
+from rules.netpol.outside import Run, everywhere, merged, overlay, runs
 from rules.netpol.peers import Networks
-from rules.netpol.reach import Network, blocks
-from rules.netpol.sets import Addresses, Family
+from rules.netpol.reach import Network
+from rules.netpol.sets import V4, V6, Addresses, Family
 from rules.netpol.sides import NO_PORTS, Side, Verdict
 
 NOTHING = Verdict(NO_PORTS)
@@ -58,6 +58,7 @@ class Survey:
         self._by_address = network.matcher.engine.addresses_match == "pods"
         self._sides: dict[Hashable, dict[Direction, Side]] = {}
         self._verdicts: dict[Hashable, Verdict] = {}
+        self._outside_of: dict[Hashable, tuple[Run, ...]] = {}
         self._seen = {each.name: tuple(self._look(each.pods)) for each in self.workloads}
 
     def connections(self) -> Iterator[Connection]:
@@ -78,7 +79,11 @@ class Survey:
         return all(seen.sides[direction].isolated for seen in self._seen[workload.name])
 
     def reasons(self, connection: Connection) -> Iterator[Reason]:
-        """The steps to the verdict, of the first pods and addresses between which it holds."""
+        """The steps to the verdict, of the first pods and addresses between which it holds.
+
+        Of a run of addresses they are all that are taken anywhere in it; of those that are not
+        `sure` none is taken everywhere in it.
+        """
         source, target = connection.source, connection.target
         for one, other in product(self._ends(source), self._ends(target)):
             verdict = self._verdict(one, other)
@@ -90,6 +95,13 @@ class Survey:
                         if step.ports & self.question.ports:
                             yield Reason(near.end.pod, direction, step.on(self.question.ports))
             return
+
+    def doubtful(self, connection: Connection) -> Iterator[Reason]:
+        """The steps of which nobody knows whether they are taken, for a connection in doubt."""
+        source, target = map(_witness, (connection.source, connection.target))
+        for reason in self.reasons(Connection(source, target, connection.verdict)):
+            if (reason.step.ports - reason.step.sure) & connection.verdict.unknown:
+                yield reason
 
     def _ends(self, party: Party) -> tuple[_Seen | End, ...]:
         return self._seen[party.name] if isinstance(party, Workload) else (party,)
@@ -133,17 +145,25 @@ class Survey:
         """The ends outside the cluster, and what passes between them and the workload."""
         for family in self.question.families:
             near = [each for each in self._seen[workload.name] if self._meets(each, family)]
-            if not near:
-                continue
-            cut = map(selection.clip, blocks((each.sides[direction] for each in near), family))
-            judged = (
-                (block, self._union(near, block, direction)) for block in cut if block.addresses
-            )
-            for verdict, run in groupby(judged, key=itemgetter(1)):
-                for block in _runs(each.addresses for each, _ in run):
-                    yield block, verdict
+            for run in overlay([self._runs(each, direction, family) for each in near]):
+                for block in _clip(run, selection):
+                    yield block, run.verdict
         for party in filter(selection.has, self._network.ends(direction)):
             yield party, self._union(self._seen[workload.name], party, direction)
+
+    def _runs(self, pod: _Seen, direction: Direction, family: Family) -> tuple[Run, ...]:
+        """What passes between a pod and the addresses of a family.
+
+        Pods to which the same rules apply are asked about once.
+        """
+        side = pod.sides[direction] if self._counts(direction) else None
+        key = family, direction, _applying(pod, side, by_address=self._by_address)
+        if key not in self._outside_of:
+            asked = Verdict(self.question.ports)
+            found = runs(side, family) if side else everywhere(family)
+            masked = (replace(run, verdict=run.verdict & asked) for run in found)
+            self._outside_of[key] = merged(masked)
+        return self._outside_of[key]
 
     def _union(self, near: Iterable[_Seen], party: End, direction: Direction) -> Verdict:
         pairs = (((each, party) if direction == "egress" else (party, each)) for each in near)
@@ -191,6 +211,24 @@ def _workloads(pods: Iterable[Pod]) -> tuple[Workload, ...]:
     return tuple(Workload(name, tuple(by_name[name])) for name in sorted(by_name))
 
 
+def _applying(pod: _Seen, side: Side | None, *, by_address: bool) -> Hashable:
+    """All that decides what a side says of the outside."""
+    if side is None:
+        return None
+    causes = (*side.grants(), *(each for stage in side.stages for each in stage.isolations))
+    names = pod.end.pod.ports if side.direction == "ingress" else ()
+    return tuple(map(id, causes)), names, pod.end.at if by_address else None
+
+
+def _witness(party: Party) -> Party:
+    """One address for a run of them, all of which fare alike."""
+    if not isinstance(party, Networks):
+        return party
+    family = V4 if party.addresses.v4 else V6
+    first, _ = next(party.addresses.intervals(family))
+    return Networks(Addresses.run(family, first, first))
+
+
 def _told(source: Party, target: Party, verdict: Verdict) -> Iterator[Connection]:
     if verdict != NOTHING:
         yield Connection(source, target, verdict)
@@ -200,9 +238,8 @@ def _end(seen: _Seen | End) -> End:
     return seen.end if isinstance(seen, _Seen) else seen
 
 
-def _runs(blocks: Iterable[Addresses]) -> Iterator[Networks]:
-    """The maximal runs of addresses, each by itself."""
-    joined = Addresses.union(blocks)
-    for family in FAMILIES:
-        for first, last in joined.intervals(family):
-            yield Networks(Addresses.run(family, first, last))
+def _clip(run: Run, selection: Selection) -> Iterator[Networks]:
+    """The selected addresses of a run, each maximal stretch of them by itself."""
+    left = selection.clip(Networks(run.addresses)).addresses
+    for first, last in left.intervals(run.family):
+        yield Networks(Addresses.run(run.family, first, last))

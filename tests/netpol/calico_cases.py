@@ -57,7 +57,7 @@ class Case:
         return dict(world()["subjects"][stated] if isinstance(stated, str) else stated)
 
     @property
-    def refused(self) -> dict[int, str]:
+    def lost(self) -> dict[int, str]:
         """By the number of the object at which stage it was lost."""
         return {each["policy"]: each["stage"] for each in self.told["answer"].get("errors", ())}
 

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from rules.netpol import census
-from rules.netpol.connections import Connection, Question
+from rules.netpol.connections import Connection, Question, name_of
 from rules.netpol.engine import Engine
 from rules.netpol.engines import engine_of
 from rules.netpol.languages import api_of, translate
@@ -54,7 +54,7 @@ def survey(
 def table(found: Iterable[Connection]) -> dict[tuple[str, str], str]:
     """What is allowed, in words, by the names of both parties."""
     return {
-        (str(each.source), str(each.target)): str(each.verdict.allowed)
+        (name_of(each.source), name_of(each.target)): str(each.verdict.allowed)
         for each in found
         if each.verdict.allowed
     }

@@ -152,6 +152,81 @@ def rules(draw: st.DrawFn, field: str) -> dict[str, Any] | None:
     return {field: draw(_some(peers())), "ports": draw(_some(port_items()))}
 
 
+# Policies of administrators, over the same vocabulary.
+
+_NETWORKS = (["10.0.0.0/8"], ["8.0.0.0/7", "10.1.0.0/16"], ["0.0.0.0/0", "::/0"], ["10.2.0.0/16"])
+_numbers = st.sampled_from([53, 79, 80, 443])
+
+
+@st.composite
+def admin_ends(draw: st.DrawFn) -> dict[str, Any]:
+    """A subject, or a peer that is no network."""
+    if draw(st.booleans()):
+        return {"namespaces": draw(label_selectors())}
+    pods = draw(label_selectors())
+    return {"pods": {"namespaceSelector": draw(label_selectors()), "podSelector": pods}}
+
+
+@st.composite
+def admin_ports(draw: st.DrawFn, *, cluster: bool, named: bool) -> dict[str, Any]:
+    """An item of `ports`, or of `protocols` where it is a ClusterNetworkPolicy's."""
+    protocol, first = draw(protocols), draw(_numbers)
+    last = draw(st.sampled_from([444, 8080, 65535]))
+    kind = draw(st.sampled_from(["number", "range", *(["name"] if named else [])]))
+    if kind == "name":
+        name = draw(st.sampled_from(["http", "dns"]))
+        return {"destinationNamedPort" if cluster else "namedPort": name}
+    if cluster:
+        bounds = {"number": first} if kind == "number" else {"range": {"start": first, "end": last}}
+        return {protocol.lower(): {"destinationPort": bounds}}
+    if kind == "number":
+        return {"portNumber": {"protocol": protocol, "port": first}}
+    return {"portRange": {"protocol": protocol, "start": first, "end": last}}
+
+
+@st.composite
+def admin_rules(
+    draw: st.DrawFn, field: str, actions: list[str], *, cluster: bool
+) -> dict[str, Any]:
+    ends = st.lists(admin_ends(), min_size=1, max_size=2)
+    networks = field == "to" and draw(st.booleans())
+    found: dict[str, Any] = {"action": draw(st.sampled_from(actions)), field: draw(ends)}
+    if networks:
+        found[field].append({"networks": draw(st.sampled_from(_NETWORKS))})
+    if draw(st.booleans()):
+        item = admin_ports(cluster=cluster, named=not networks)
+        listed = draw(st.lists(item, min_size=1, max_size=2))
+        found["protocols" if cluster else "ports"] = listed
+    return found
+
+
+@st.composite
+def admin_policies(draw: st.DrawFn) -> dict[str, Any]:
+    """A policy of an administrator that the API server would accept."""
+    kind = draw(
+        st.sampled_from(
+            ["AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy"]
+        )
+    )
+    cluster, baseline = kind == "ClusterNetworkPolicy", kind == "BaselineAdminNetworkPolicy"
+    actions = ["Accept" if cluster else "Allow", "Deny", *([] if baseline else ["Pass"])]
+    spec: dict[str, Any] = {"subject": draw(admin_ends())}
+    if not baseline:
+        spec["priority"] = draw(st.sampled_from([0, 1, 1000]))
+    if cluster:
+        spec["tier"] = draw(st.sampled_from(["Admin", "Baseline"]))
+    for direction, field in (("ingress", "from"), ("egress", "to")):
+        spec[direction] = draw(st.lists(admin_rules(field, actions, cluster=cluster), max_size=2))
+    name = "default" if baseline else draw(st.uuids()).hex
+    version = "v1alpha2" if cluster else "v1alpha1"
+    return {
+        "apiVersion": f"policy.networking.k8s.io/{version}",
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": spec,
+    }
+
+
 @st.composite
 def network_policies(draw: st.DrawFn) -> dict[str, Any]:
     """A NetworkPolicy that the API server would accept."""
@@ -163,7 +238,12 @@ def network_policies(draw: st.DrawFn) -> dict[str, Any]:
         "egress": draw(_some(rules("to"))),
     }
     return {
-        "metadata": {"name": "p", "namespace": draw(st.sampled_from(sorted(NAMESPACES)))},
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {
+            "name": draw(st.uuids()).hex,
+            "namespace": draw(st.sampled_from(sorted(NAMESPACES))),
+        },
         "spec": {
             key: value for key, value in spec.items() if value is not None or draw(st.booleans())
         },

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 
-from rules.netpol.model import Policy
+from rules.netpol.model import Unknown
 from tests.netpol.calico_cases import Case, cases
 
 # were one of them lost, green would mean nothing
@@ -68,15 +69,15 @@ def test_every_object_fares_as_calico_says() -> None:
     assert fates == OBJECTS
 
 
-def _fates(case: Case) -> list[tuple[int, str, str]]:
-    given = iter(case.network().given)
-    return [
-        (index, _fate(next(given)), _FATES.get(case.refused.get(index, ""), "counts"))
-        for index, policy in case.policies()
-        if policy is not None
-    ]
+def _fates(case: Case) -> Iterator[tuple[int, str, str]]:
+    matcher = case.network().matcher
+    for index, policy in case.policies():
+        if policy is not None:
+            refused = matcher.engine.refuses(policy, matcher.inventory)
+            told = _FATES.get(case.lost.get(index, ""), "counts")
+            yield index, _fate((*policy.unknowns, *refused)), told
 
 
-def _fate(policy: Policy) -> str:
-    consequences = {unknown.consequence for unknown in policy.unknowns}
+def _fate(unknowns: Iterable[Unknown]) -> str:
+    consequences = {unknown.consequence for unknown in unknowns}
     return next((fate for fate in ("refused", "void") if fate in consequences), "counts")

@@ -26,8 +26,7 @@ from rules.model import (
     Path,
     rule,
 )
-from rules.netpol.dialects.kubernetes import translate
-from rules.netpol.parts import SMALL_ENOUGH
+from rules.netpol.dialects.kubernetes import SMALL_ENOUGH, translate
 from rules.patch import lookup
 from rules.review import Cluster, Review
 from rules.shapes import SHAPES, faults, matcher

@@ -29,9 +29,9 @@ from rules.netpol.parts import (
     head_faults,
     is_port,
     origin_of,
-    oversized,
     read_network,
     read_selector,
+    size,
     split,
     strangers,
 )
@@ -40,21 +40,23 @@ from rules.netpol.sets import PROTOCOLS, Addresses, Protocol
 from rules.selectors import Path, describe
 
 GROUP, KIND = "networking.k8s.io", "NetworkPolicy"
+MOST_ENTRIES = 20_000
+SMALL_ENOUGH = f"at most {MOST_ENTRIES}"
 _DIRECTIONS: dict[str, Direction] = {"Ingress": "ingress", "Egress": "egress"}
 _PEERS: dict[Direction, str] = {"ingress": "from", "egress": "to"}
 _PORT_NAME = re.compile(r"(?=.{1,15}\Z)(?=.*[a-z])[a-z0-9]+(?:-[a-z0-9]+)*")
 _PORT_WANTED = "a number from 1 to 65535 without quotes, or a port's name (at most 15 of a-z 0-9 -)"
 
 
-def translate(node: Any, *, namespace: str = "default") -> Policy:
+def translate(node: Any, *, namespace: str = "default", most: int | None = MOST_ENTRIES) -> Policy:
     """What a decoded NetworkPolicy means, in both directions.
 
     `namespace` is where it lies if it does not say so itself. The object may be malformed anywhere:
-    nothing is raised, and nothing is left out unsaid. A spec that is `oversized` is not read
-    at all.
+    nothing is raised, and nothing is left out unsaid. A spec of more than `most` values is not
+    read at all: somebody may be waiting.
     """
     origin = origin_of(node, GROUP, KIND, namespace)
-    faults = tuple(_head_faults(node))
+    faults = tuple(_head_faults(node, most))
     for fault in faults:
         if fault.path in ((), ("spec",)):
             return Policy(origin, fault, unknowns=faults)
@@ -77,12 +79,12 @@ def translate(node: Any, *, namespace: str = "default") -> Policy:
     )
 
 
-def _head_faults(node: Any) -> Iterator[Unknown]:
+def _head_faults(node: Any, most: int | None) -> Iterator[Unknown]:
     yield from head_faults(node, "a NetworkPolicy")
     spec = mapping(node, "spec")
-    too_much = tuple(oversized(spec))
-    if too_much:
-        yield from too_much
+    values = 0 if most is None else size(spec)
+    if most is not None and values > most:
+        yield Unknown(("spec",), f"of {values} values", SMALL_ENOUGH, "undecided")
         return
     known = ("podSelector", "policyTypes", "ingress", "egress")
     yield from strangers(spec, known, ("spec",))

@@ -19,7 +19,7 @@ from rules.netpol.model import (
     Policy,
     Subject,
 )
-from rules.netpol.parts import head_faults, origin_of, oversized
+from rules.netpol.parts import head_faults, origin_of
 from rules.netpol.peers import Endpoints
 from rules.selectors import Path, describe
 
@@ -60,7 +60,7 @@ def translate(node: Any, *, namespace: str = "default", door: Door | None = None
     kind = text(stated, "kind") if text(stated, "kind") in KINDS else KINDS[0]
     group = text(stated, "apiVersion").rpartition("/")[0] or API_GROUP
     origin = origin_of(node, group, kind, "" if kind in _GLOBAL else namespace)
-    faults = [*head_faults(node, f"a {kind}"), *oversized(mapping(node, "spec"))]
+    faults = list(head_faults(node, f"a {kind}"))
     for fault in faults:
         if fault.path in ((), ("spec",)):
             return Policy(origin, fault, unknowns=tuple(faults))

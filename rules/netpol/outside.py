@@ -1,0 +1,166 @@
+"""All addresses outside the cluster, cut where the verdict of a side changes.
+
+The addresses are swept in order, with those rules at hand that may match them, so that a thousand
+rules of one network each cost no more than one rule of a thousand networks.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import groupby, pairwise
+from operator import attrgetter, or_
+from typing import TypeAlias
+
+from rules.netpol.inventory import Inventory
+from rules.netpol.model import Grant, PeerEntry, Unknown
+from rules.netpol.peers import AllOf, AnyOf, Anywhere, Networks, Not, Peer
+from rules.netpol.sets import V4, Addresses, Edges, Family
+from rules.netpol.sides import NO_PORTS, Side, Verdict
+
+ALL = Verdict(~NO_PORTS)
+_Spot: TypeAlias = tuple[int, int, int]
+"""Which grant of a side: the numbers of its stage, of its rung there, and of itself in that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Addresses of one family, from the number `first` up to `end`, and what passes there."""
+
+    family: Family
+    first: int
+    end: int
+    verdict: Verdict
+
+    @property
+    def addresses(self) -> Addresses:
+        """The addresses as a set."""
+        return Addresses.run(self.family, self.first, self.end - 1)
+
+
+def runs(side: Side, family: Family) -> tuple[Run, ...]:
+    """All addresses of the family in order, with the side's verdict; neighbours fare not alike."""
+    toggles: dict[int, set[_Spot]] = defaultdict(set)
+    active: set[_Spot] = set()
+    for edge in _ends(family):
+        toggles[edge] = set()
+    for spot, grant in _spots(side):
+        footprint = _footprint(grant)
+        if footprint is None:
+            active.add(spot)
+            for edge in _asked(grant, side.matcher.inventory, family):
+                toggles[edge] |= set()
+        else:
+            for edge in _edges(footprint, family):
+                toggles[edge].add(spot)
+    return merged(_sweep(side, family, active, toggles))
+
+
+def everywhere(family: Family) -> tuple[Run, ...]:
+    """All addresses of the family, where no policy counts."""
+    return (Run(family, *_ends(family), ALL),)
+
+
+def merged(found: Iterable[Run]) -> tuple[Run, ...]:
+    """The runs, those that follow upon each other and fare alike as one."""
+    joined = []
+    for verdict, group in groupby(found, key=attrgetter("verdict")):
+        same = list(group)
+        joined.append(Run(same[0].family, same[0].first, same[-1].end, verdict))
+    return tuple(joined)
+
+
+def overlay(many: Sequence[tuple[Run, ...]]) -> tuple[Run, ...]:
+    """What passes to or from some of several sides, each of whose runs are all of a family."""
+    return merged(replace(run, verdict=reduce(or_, verdicts)) for run, verdicts in align(many))
+
+
+def align(many: Sequence[tuple[Run, ...]]) -> Iterator[tuple[Run, tuple[Verdict, ...]]]:
+    """Runs so short that each of several sides has one verdict there, and these verdicts.
+
+    The run itself has the first of them.
+    """
+    edges = sorted({edge for each in many for run in each for edge in (run.first, run.end)})
+    places = [0] * len(many)
+    for first, end in pairwise(edges):
+        for at, each in enumerate(many):
+            places[at] += each[places[at]].end <= first
+        here = [each[place] for each, place in zip(many, places, strict=True)]
+        verdicts = tuple(run.verdict for run in here)
+        yield Run(here[0].family, first, end, verdicts[0]), verdicts
+
+
+def _sweep(
+    side: Side, family: Family, active: set[_Spot], toggles: dict[int, set[_Spot]]
+) -> Iterator[Run]:
+    for first, end in pairwise(sorted(toggles)):
+        active ^= toggles[first]
+        block = Networks(Addresses.run(family, first, end - 1))
+        yield Run(family, first, end, _narrowed(side, active).verdict(block))
+
+
+def _narrowed(side: Side, active: Iterable[_Spot]) -> Side:
+    """The side with no other grants than these."""
+    kept: dict[int, dict[int, list[Grant]]] = defaultdict(lambda: defaultdict(list))
+    for stage, rung, number in sorted(active):
+        kept[stage][rung].append(side.stages[stage].rungs[rung][number])
+    stages = (
+        replace(stage, rungs=tuple(map(tuple, kept[at].values())))
+        for at, stage in enumerate(side.stages)
+    )
+    return replace(side, stages=tuple(stages))
+
+
+def _spots(side: Side) -> Iterator[tuple[_Spot, Grant]]:
+    for at, stage in enumerate(side.stages):
+        for rank, rung in enumerate(stage.rungs):
+            for number, grant in enumerate(rung):
+                yield (at, rank, number), grant
+
+
+def _footprint(grant: Grant) -> Addresses | None:
+    """The addresses that a grant may match; None if only its peers can say."""
+    if all(isinstance(each, PeerEntry) and isinstance(each.peer, Networks) for each in grant.peers):
+        return Addresses.union(_networks(grant))
+    return None
+
+
+def _networks(grant: Grant) -> Iterator[Addresses]:
+    for entry in grant.peers:
+        if isinstance(entry, PeerEntry) and isinstance(entry.peer, Networks):
+            yield entry.peer.addresses
+
+
+def _asked(grant: Grant, inventory: Inventory, family: Family) -> Iterator[int]:
+    """Where a grant whose peers are not just networks may change its mind."""
+    for entry in grant.peers:
+        if not isinstance(entry, Unknown):
+            for addresses in _named(entry.peer, inventory):
+                yield from _edges(addresses, family)
+
+
+def _named(peer: Peer, inventory: Inventory) -> Iterator[Addresses]:
+    """The address sets that decide whether an address is one of the peer's."""
+    match peer:
+        case Networks(addresses):
+            yield addresses
+        case AllOf(peers) | AnyOf(peers):
+            for each in peers:
+                yield from _named(each, inventory)
+        case Not(inner):
+            yield from _named(inner, inventory)
+        case Anywhere():
+            pass
+        case _:
+            yield from inventory.addresses()
+
+
+def _edges(addresses: Addresses, family: Family) -> Edges:
+    return addresses.v4 if family == V4 else addresses.v6
+
+
+def _ends(family: Family) -> tuple[int, int]:
+    """The first number of a family, and the first that is none of it."""
+    return 0, 1 << (32 if family == V4 else 128)
