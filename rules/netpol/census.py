@@ -13,6 +13,7 @@ from typing import Any
 
 from rules.netpol.fields import (
     JSON,
+    is_order,
     labels_of,
     listed,
     mapping,
@@ -227,10 +228,10 @@ def _tier(value: JSON) -> Tier:
     name, spec = name_of(value), mapping(value, "spec")
     known = TIERS.get(name, Tier(name))
     order = spec.get("order")
-    if not isinstance(order, int | float) and known.order is None:
+    if not is_order(order) and known.order is None:
         stored = text(value, "apiVersion").startswith(f"{_CALICO_API}/")
         order = _ORDER_STORED_BY_CALICO_API if stored else None
-    elif not isinstance(order, int | float):
+    elif not is_order(order):
         order = known.order
     passes = spec.get("defaultAction") == "Pass"
     return replace(known, order=order, end="pass" if passes else known.end)

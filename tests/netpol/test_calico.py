@@ -140,7 +140,8 @@ def test_staged_policies_are_there_to_be_looked_at() -> None:
     (found,) = translate(yaml.safe_load(policy(spec, "StagedKubernetesNetworkPolicy")))
     assert found.staged
     assert found.unknowns == ()
-    origins = [found.origin, *(each.origin for each in (*found.grants, *found.isolations))]
+    parts = [each.origin for each in found.grants] + [each.origin for each in found.isolations]
+    origins = [found.origin, *parts]
     assert {origin.kind for origin in origins} == {"StagedKubernetesNetworkPolicy"}
     (found,) = translate(yaml.safe_load(policy("stagedAction: Learn", "StagedNetworkPolicy")))
     assert found.staged

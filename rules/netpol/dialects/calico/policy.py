@@ -9,7 +9,7 @@ from typing import Any
 from rules.netpol.dialects.calico.ends import read_subject
 from rules.netpol.dialects.calico.reader import Door, Reader
 from rules.netpol.dialects.calico.rules import DIRECTIONS, RuleReader
-from rules.netpol.fields import JSON, mapping, text
+from rules.netpol.fields import JSON, is_order, mapping, text
 from rules.netpol.model import (
     DEFAULT,
     Direction,
@@ -97,7 +97,7 @@ def _policy(reader: Reader, origin: Origin, spec: JSON) -> Policy:
 
 def _place(reader: Reader, spec: JSON) -> Place:
     order = spec.get("order")
-    if order is not None and (isinstance(order, bool) or not isinstance(order, int | float)):
+    if order is not None and not is_order(order):
         reader.fault(("spec", "order"), describe(order), "a number")
         order = None
     return Place(reader.text(spec, "tier", ("spec",)) or DEFAULT, order)

@@ -78,7 +78,7 @@ class Reader:
     def choice(self, node: JSON, name: str, path: Path, choices: tuple[Any, ...]) -> Any:
         """One of the choices; None if there is none of them."""
         value = node.get(name)
-        if value in choices and not isinstance(value, bool):
+        if any(type(value) is type(each) and value == each for each in choices):
             return value
         if value is not None:
             wanted = " or ".join(map(str, choices))
