@@ -64,6 +64,40 @@ CONFIG_MAP = Kind("", "ConfigMap", "configmaps")
 PERSISTENT_VOLUME = Kind("", "PersistentVolume", "persistentvolumes", namespaced=False)
 STORAGE_CLASS = Kind("storage.k8s.io", "StorageClass", "storageclasses", namespaced=False)
 NETWORK_POLICY = Kind("networking.k8s.io", "NetworkPolicy", "networkpolicies")
+CILIUM_POLICY = Kind("cilium.io", "CiliumNetworkPolicy", "ciliumnetworkpolicies", "v2")
+CILIUM_CLUSTER_POLICY = Kind(
+    "cilium.io",
+    "CiliumClusterwideNetworkPolicy",
+    "ciliumclusterwidenetworkpolicies",
+    "v2",
+    namespaced=False,
+)
+CILIUM_CIDR_GROUP = Kind(
+    "cilium.io", "CiliumCIDRGroup", "ciliumcidrgroups", "v2alpha1", namespaced=False
+)
+ADMIN_POLICY = Kind(
+    "policy.networking.k8s.io",
+    "AdminNetworkPolicy",
+    "adminnetworkpolicies",
+    "v1alpha1",
+    namespaced=False,
+)
+BASELINE_POLICY = Kind(
+    "policy.networking.k8s.io",
+    "BaselineAdminNetworkPolicy",
+    "baselineadminnetworkpolicies",
+    "v1alpha1",
+    namespaced=False,
+)
+CLUSTER_POLICY = Kind(
+    "policy.networking.k8s.io",
+    "ClusterNetworkPolicy",
+    "clusternetworkpolicies",
+    "v1alpha2",
+    namespaced=False,
+)
+ENDPOINT_SLICE = Kind("discovery.k8s.io", "EndpointSlice", "endpointslices")
+SERVICE_ACCOUNT = Kind("", "ServiceAccount", "serviceaccounts")
 RUNTIME_CLASS = Kind("node.k8s.io", "RuntimeClass", "runtimeclasses", namespaced=False)
 MUTATING_WEBHOOKS = Kind(
     "admissionregistration.k8s.io",
@@ -77,6 +111,26 @@ VALIDATING_WEBHOOKS = Kind(
     "validatingwebhookconfigurations",
     namespaced=False,
 )
+
+POLICIES = (
+    NETWORK_POLICY,
+    CILIUM_POLICY,
+    CILIUM_CLUSTER_POLICY,
+    ADMIN_POLICY,
+    BASELINE_POLICY,
+    CLUSTER_POLICY,
+)
+"""Network policies that are judged one by one and together."""
+NETWORK = (
+    NAMESPACE,
+    POD,
+    SERVICE,
+    ENDPOINT_SLICE,
+    SERVICE_ACCOUNT,
+    CILIUM_CIDR_GROUP,
+    *POLICIES,
+)
+"""All that network policies are, and are about, or name."""
 
 PEER_AUTHENTICATION = Kind("security.istio.io", "PeerAuthentication", "peerauthentications")
 AUTHORIZATION_POLICY = Kind("security.istio.io", "AuthorizationPolicy", "authorizationpolicies")

@@ -41,7 +41,7 @@ from rules.netpol.inventory import (
 from rules.netpol.sets import FIRST_PORT, LAST_PORT, PROTOCOLS, Addresses, InvalidSet, Protocol
 
 _TEMPLATE = ("spec", "template")
-_TEMPLATES: Mapping[tuple[str, str], tuple[str, ...]] = {
+MAKE_PODS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("", "Pod"): (),
     ("", "ReplicationController"): _TEMPLATE,
     ("apps", "Deployment"): _TEMPLATE,
@@ -51,6 +51,7 @@ _TEMPLATES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("batch", "Job"): _TEMPLATE,
     ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
 }
+"""Pods, and what makes pods: where each holds the pod, by group and kind."""
 _CALICO_API = "projectcalico.org"
 _CALICO = ("crd.projectcalico.org", _CALICO_API)
 _RESERVED_LABEL = "projectcalico.org/namespace"
@@ -82,7 +83,7 @@ def take(
     }
     pods = tuple(
         places.pod(value, kind, template)
-        for (group, kind), template in _TEMPLATES.items()
+        for (group, kind), template in MAKE_PODS.items()
         for value in found[group, kind]
     )
     return Inventory(

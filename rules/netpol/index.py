@@ -19,12 +19,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
-from typing import Any, NamedTuple, TypeVar
+from functools import cached_property
+from typing import Any, TypeVar
 
 from rules.netpol import census
-from rules.netpol.engine import Api, Engine
-from rules.netpol.fields import labels_of
+from rules.netpol.engine import Engine
+from rules.netpol.entries import (
+    ACCOUNT,
+    NAMESPACE,
+    POD,
+    Entry,
+    Group,
+    entry_of,
+    group_of,
+    shared,
+    thrifty,
+)
 from rules.netpol.inventory import (
     NAME_LABEL,
     NOWHERE,
@@ -33,11 +43,10 @@ from rules.netpol.inventory import (
     Namespace,
     Pod,
     PodEnd,
-    PortName,
     ServiceAccount,
 )
 from rules.netpol.keys import EVERYWHERE, Key, key_of
-from rules.netpol.languages import LANGUAGES, translate
+from rules.netpol.languages import LANGUAGES
 from rules.netpol.matching import Matcher
 from rules.netpol.model import Direction, Policy
 from rules.netpol.reach import Network, read
@@ -45,34 +54,8 @@ from rules.netpol.sets import Addresses
 from rules.netpol.shards import Shards
 from rules.netpol.sides import Side
 
-VOLATILE = frozenset(
-    {
-        "pod-template-hash",
-        "controller-revision-hash",
-        "pod-template-generation",
-        "controller-uid",
-        "batch.kubernetes.io/controller-uid",
-        "batch.kubernetes.io/job-completion-index",
-        "apps.kubernetes.io/pod-index",
-        "statefulset.kubernetes.io/pod-name",
-    }
-)
-"""Labels that the controllers of Kubernetes give each pod or each rollout anew."""
-
 _Name = TypeVar("_Name")
 _Value = TypeVar("_Value")
-_POD, _NAMESPACE = Api("", "Pod"), Api("", "Namespace")
-_ACCOUNT = Api("", "ServiceAccount")
-
-
-class Group(NamedTuple):
-    """All by which a policy may tell a pod from the others of its namespace."""
-
-    labels: frozenset[tuple[str, str]]
-    account: str
-    ports: tuple[PortName, ...]
-    host_network: bool
-    addresses: Addresses
 
 
 @dataclass(frozen=True)  # without slots: the inventory is made when first asked for
@@ -130,39 +113,34 @@ class Index:
         `namespace` is where it lies if it does not say. Kinds that no policy can name, and those
         of policies that the engine does not implement, change nothing.
         """
-        key = key_of(node, namespace)
-        if key.api in LANGUAGES:
-            if not self.engine.implements(key.api):
-                return self
-            meant = read(translate(node, namespace=key.namespace), self.engine)
-            return self._with_policies(key, tuple(map(_thrifty, meant)))
-        if key.api == _NAMESPACE:
-            known = Namespace(key.name, {**labels_of(node), NAME_LABEL: key.name})
-            return replace(self, namespaces=self.namespaces.put(key.name, known))
-        if key.api == _ACCOUNT:
-            account = ServiceAccount(key.namespace, key.name, labels_of(node))
-            return replace(self, accounts=self.accounts.put(key, account))
-        found = census.take([node], namespace=key.namespace)
-        if key.api == _POD:
-            return self._with_member(key, _group(found.pods[0]))
-        return self._with_piece(key, found if found != census.take([]) else None)
+        return self.hold(entry_of(node, namespace=namespace))
 
     def take(self, node: Any, *, namespace: str = "default") -> Index:
         """The index without the object of that kind, namespace and name."""
-        key = key_of(node, namespace)
-        if key.api in LANGUAGES:
-            return self._with_policies(key, ())
-        if key.api == _NAMESPACE:
-            return replace(self, namespaces=self.namespaces.put(key.name, None))
-        if key.api == _ACCOUNT:
-            return replace(self, accounts=self.accounts.put(key, None))
-        if key.api == _POD:
-            return self._with_member(key, None)
-        return self._with_piece(key, None)
+        return self.hold(Entry(key_of(node, namespace), None))
+
+    def hold(self, entry: Entry) -> Index:
+        """The index with what an object is now, in the place of what it was."""
+        key, value = entry
+        if isinstance(value, Group):
+            return self._with_member(key, self._known(value))
+        if isinstance(value, Namespace):
+            return replace(self, namespaces=self.namespaces.put(key.name, value))
+        if isinstance(value, ServiceAccount):
+            return replace(self, accounts=self.accounts.put(key, value))
+        if isinstance(value, tuple):
+            heeded = self.engine.implements(key.api)
+            return self._with_policies(key, tuple(self._read(value))) if heeded else self
+        return self._with_piece(key, value) if value else self._without(key)
+
+    def pod(self, node: Any, namespace: str) -> Pod:
+        """A pod that is to come, as it would be known in its namespace."""
+        (pod,) = census.take([{**node, "apiVersion": "v1", "kind": "Pod"}]).pods
+        return self._pod(self._home(namespace), self._known(group_of(pod)))
 
     def pods(self, namespace: str) -> Iterator[tuple[Pod, int]]:
         """The groups of pods in a namespace, each as one pod without a name, and how many."""
-        home = self.namespaces.get(namespace) or Namespace(namespace, {NAME_LABEL: namespace})
+        home = self._home(namespace)
         for group, count in Counter((self.members.get(namespace) or {}).values()).items():
             yield self._pod(home, group), count
 
@@ -203,8 +181,34 @@ class Index:
         known = {name: home for name in homes if (home := self.namespaces.get(name))}
         return Matcher(self.engine, replace(inventory, namespaces=known) if known else inventory)
 
+    def _without(self, key: Key) -> Index:
+        if key.api in LANGUAGES:
+            return self._with_policies(key, ())
+        if key.api == NAMESPACE:
+            return replace(self, namespaces=self.namespaces.put(key.name, None))
+        if key.api == ACCOUNT:
+            return replace(self, accounts=self.accounts.put(key, None))
+        if key.api in census.MAKE_PODS:
+            return self._with_member(key, None)
+        return self._with_piece(key, None)
+
+    def _home(self, namespace: str) -> Namespace:
+        return self.namespaces.get(namespace) or Namespace(namespace, {NAME_LABEL: namespace})
+
+    def _known(self, group: Group) -> Group:
+        """The group without what the engine does not look at."""
+        if self.engine.addresses_match == "pods" or not group.addresses:
+            return group
+        return shared(replace(group, addresses=NOWHERE))
+
+    def _read(self, meant: Iterable[Policy]) -> Iterator[Policy]:
+        """What the engine makes of policies; what it leaves as it is stays the same value."""
+        for policy in meant:
+            for each in read((policy,), self.engine):
+                yield policy if each == policy else thrifty(each)
+
     def _pod(self, home: Namespace, group: Group) -> Pod:
-        account = Key(_ACCOUNT, home.name, group.account)
+        account = Key(ACCOUNT, home.name, group.account)
         return Pod(
             home,
             name="",
@@ -220,7 +224,8 @@ class Index:
         return replace(self, policies=self.policies.put(key.namespace, kept))
 
     def _with_member(self, key: Key, group: Group | None) -> Index:
-        kept = _changed(self.members.get(key.namespace), key.name, group and _shared(group))
+        name = key.name if key.api == POD else f"{key.api.kind}/{key.name}"
+        kept = _changed(self.members.get(key.namespace), name, group)
         return replace(self, members=self.members.put(key.namespace, kept))
 
     def _with_piece(self, key: Key, piece: Inventory | None) -> Index:
@@ -229,33 +234,6 @@ class Index:
             return self
         changed = Surroundings(around.pieces.put(key, piece), around.pod_networks)
         return replace(self, surroundings=changed)
-
-
-def _group(pod: Pod) -> Group:
-    labels = frozenset(item for item in pod.labels.items() if item[0] not in VOLATILE)
-    account = pod.service_account.name if pod.service_account else ""
-    return Group(labels, account, pod.ports, pod.host_network, pod.addresses)
-
-
-def _thrifty(policy: Policy) -> Policy:
-    """The policy, with whatever it has in common with others kept once for all of them."""
-    grants = (
-        replace(
-            grant,
-            path=_shared(grant.path),
-            peers=_shared(tuple(map(_shared, grant.peers))),
-            ports=_shared(tuple(map(_shared, grant.ports))),
-        )
-        for grant in policy.grants
-    )
-    isolations = (replace(each, path=_shared(each.path)) for each in policy.isolations)
-    return replace(policy, grants=tuple(grants), isolations=tuple(isolations))
-
-
-@lru_cache(maxsize=1 << 15)
-def _shared(value: _Value) -> _Value:
-    """The first of all equal values: in a large cluster most of them are met again and again."""
-    return value
 
 
 def _changed(
