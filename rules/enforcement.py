@@ -23,9 +23,7 @@ def engine_at(network: Network) -> Engine:
     """The engine of this cluster, with no other kinds than those that it enforces here."""
     engine = engine_of(network.engine, network.version)
     kinds = {
-        api: since
-        for api, since in engine.kinds.items()
-        if engine.enforces(api, network.enforced)
+        api: since for api, since in engine.kinds.items() if engine.enforces(api, network.enforced)
     }
     return replace(engine, kinds=kinds)
 

@@ -16,6 +16,7 @@ from rules.model import (
     JSON,
     MUTATING_WEBHOOKS,
     NAMESPACE,
+    NETWORK,
     PEER_AUTHENTICATION,
     RUNTIME_CLASS,
     Kind,
@@ -28,16 +29,17 @@ MANAGED_LABEL = "sallyport.dev/managed"
 MESH_POLICIES = (PEER_AUTHENTICATION, DESTINATION_RULE, AUTHORIZATION_POLICY)
 """The kinds of which a Cluster holds MeshPolicies."""
 
-READABLE = (NAMESPACE, RUNTIME_CLASS, MUTATING_WEBHOOKS, *MESH_POLICIES)
-"""The kinds that a Cluster holds."""
+READABLE = (NAMESPACE, RUNTIME_CLASS, MUTATING_WEBHOOKS, *MESH_POLICIES, *NETWORK[1:])
+"""The kinds that a Cluster holds; those of NETWORK as an index, the others as facts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """What rules know of a namespace."""
+    """What rules know of a namespace; `terminating`: it is on its way out, with all in it."""
 
     name: str
     labels: Mapping[str, str] = field(default_factory=dict)
+    terminating: bool = False
 
 
 class Term(NamedTuple):
@@ -139,7 +141,8 @@ def _name(value: JSON) -> str:
 
 
 def _namespace(value: JSON) -> tuple[str, Namespace]:
-    return _name(value), Namespace(_name(value), labels_of(value))
+    terminating = mapping(value, "metadata").get("deletionTimestamp") is not None
+    return _name(value), Namespace(_name(value), labels_of(value), terminating)
 
 
 def _runtime_class(value: JSON) -> tuple[str, str]:

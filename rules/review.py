@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
+from rules.enforcement import empty_index, index_of
 from rules.facts import MESH_POLICIES, Facts, MeshPolicies, Namespace, by_namespace, facts_of
 from rules.model import (
     AUTHORIZATION_POLICY,
@@ -14,6 +15,7 @@ from rules.model import (
     JSON,
     MUTATING_WEBHOOKS,
     NAMESPACE,
+    NETWORK,
     PEER_AUTHENTICATION,
     POD,
     RUNTIME_CLASS,
@@ -21,8 +23,9 @@ from rules.model import (
     OperationName,
     Phase,
 )
+from rules.netpol.index import Index
 from rules.pods import Pod, annotations_of, mapping
-from rules.site import TRUST_LABEL, Site
+from rules.site import TRUST_LABEL, Network, Site
 from rules.words import printable
 
 MIRROR = "kubernetes.io/config.mirror"
@@ -70,11 +73,12 @@ class Lazy(Generic[_Value]):
 class Content(Lazy[JSON]):
     """An object, decoded when it is first asked for, and read as a pod once."""
 
-    __slots__ = ("_pod",)
+    __slots__ = ("_made", "_pod")
 
     def __init__(self, make: Callable[[], JSON] | None, value: JSON = None) -> None:
         super().__init__(make, value)
         self._pod: Pod | None = None
+        self._made: tuple[object, Any] | None = None
 
     @property
     def pod(self) -> Pod:
@@ -82,6 +86,13 @@ class Content(Lazy[JSON]):
         if self._pod is None:
             self._pod = Pod.of(self.get())
         return self._pod
+
+    def once(self, about: object, make: Callable[[], _Value]) -> _Value:
+        """What several rules make of the object and of `about`, the same each time: made once."""
+        if self._made is None or self._made[0] is not about:
+            self._made = about, make()
+        made: _Value = self._made[1]
+        return made
 
 
 NOTHING: Content = Content.of(None)
@@ -190,7 +201,8 @@ class Cluster:
     A kind of which no object is known counts as not given, and a stock assumption stands in; one
     object of a kind, and the view is complete for that kind. `injectors` are the revisions of the
     sidecar injectors, tags where they have one, None where no webhook configuration is known;
-    `control_planes` are their revisions without tags. In a `live` view nothing is assumed: what is
+    `control_planes` are their revisions without tags. `networks` gives all that network policies
+    say and are about, as the engine reads it that a rulebook names. In a `live` view nothing is assumed: what is
     not there does not exist, or is not known yet. `reads` None may ask for everything; rules get a
     view limited to what they declare.
     """
@@ -201,6 +213,7 @@ class Cluster:
     injectors: tuple[str, ...] | None = None
     control_planes: frozenset[str] = frozenset()
     mesh_policies: Mapping[Kind, Lazy[MeshPolicies]] = field(default_factory=dict)
+    networks: Callable[[Network], Index] | None = None
     reads: frozenset[Kind] | None = None
     live: bool = False
     _limited: dict[frozenset[Kind], Cluster] = field(
@@ -210,10 +223,18 @@ class Cluster:
     @classmethod
     def of(cls, objects: Iterable[JSON], site: Site | None = None) -> Cluster:
         """The view of these objects; of two with one name the later counts."""
-        return cls.holding(facts_of(objects), site)
+        objects = tuple(objects)
+        return cls.holding(facts_of(objects), site, networks=cache(partial(index_of, objects)))
 
     @classmethod
-    def holding(cls, facts: Facts, site: Site | None = None, *, live: bool = False) -> Cluster:
+    def holding(
+        cls,
+        facts: Facts,
+        site: Site | None = None,
+        *,
+        networks: Callable[[Network], Index] | None = None,
+        live: bool = False,
+    ) -> Cluster:
         """The view of these facts, which nobody may change any more."""
         found = list(facts.get(MUTATING_WEBHOOKS, {}).values())
         return cls(
@@ -227,6 +248,7 @@ class Cluster:
                 for kind in MESH_POLICIES
                 if kind in facts
             },
+            networks,
             live=live,
         )
 
@@ -315,6 +337,17 @@ class Cluster:
     def authorization_policies(self) -> MeshPolicies:
         """The AuthorizationPolicies, by namespace."""
         return self._mesh_policies(AUTHORIZATION_POLICY)
+
+    @property
+    def network(self) -> Index:
+        """All that network policies say and are about, as the engine of this cluster reads it."""
+        for kind in NETWORK:
+            self._declared(kind)
+        if self.networks is not None:
+            return self.networks(self.site.network)
+        if self.live:
+            raise Undeclared("network policies are read, and the live view does not follow them")
+        return empty_index(self.site.network)
 
     def _mesh_policies(self, kind: Kind) -> MeshPolicies:
         self._declared(kind)

@@ -65,7 +65,7 @@ _CONTAINER = {
     "args": [str],
     "env": [{"name": str, "value": str, "valueFrom": dict}],
     "restartPolicy": str,
-    "ports": [{"name": str, "hostPort": int}],
+    "ports": [{"name": str, "hostPort": int, "containerPort": int, "protocol": str}],
     "resources": _RESOURCES,
     "securityContext": {
         **_USER,
@@ -89,6 +89,7 @@ _POD = {
         "resourceClaims": [dict],
         "resources": _RESOURCES,
         "runtimeClassName": object,
+        "serviceAccountName": str,
         "securityContext": {**_USER, "fsGroup": int, "supplementalGroups": [int]},
         "shareProcessNamespace": bool,
         "tolerations": [{"key": str, "operator": str}],

@@ -136,11 +136,11 @@ class Index:
     def pod(self, node: Any, namespace: str) -> Pod:
         """A pod that is to come, as it would be known in its namespace."""
         (pod,) = census.take([{**node, "apiVersion": "v1", "kind": "Pod"}]).pods
-        return self._pod(self._home(namespace), self._known(group_of(pod)))
+        return self._pod(self.home(namespace), self._known(group_of(pod)))
 
     def pods(self, namespace: str) -> Iterator[tuple[Pod, int]]:
         """The groups of pods in a namespace, each as one pod without a name, and how many."""
-        home = self._home(namespace)
+        home = self.home(namespace)
         for group, count in Counter((self.members.get(namespace) or {}).values()).items():
             yield self._pod(home, group), count
 
@@ -155,7 +155,10 @@ class Index:
 
     def meaning(self, node: Any, *, namespace: str = "default") -> tuple[Policy, ...]:
         """What the object of that name means here, as the engine reads it."""
-        key = key_of(node, namespace)
+        return self.policies_at(key_of(node, namespace))
+
+    def policies_at(self, key: Key) -> tuple[Policy, ...]:
+        """The policies that one object means."""
         return (self.policies.get(key.namespace) or {}).get(key, ())
 
     def network(self, namespace: str) -> Network:
@@ -192,7 +195,8 @@ class Index:
             return self._with_member(key, None)
         return self._with_piece(key, None)
 
-    def _home(self, namespace: str) -> Namespace:
+    def home(self, namespace: str) -> Namespace:
+        """The namespace; one that is not known has no labels but its name."""
         return self.namespaces.get(namespace) or Namespace(namespace, {NAME_LABEL: namespace})
 
     def _known(self, group: Group) -> Group:
