@@ -16,7 +16,7 @@ from rules.netpol.entries import Entry, entry_of
 from rules.netpol.index import Index
 from rules.netpol.inventory import Pod
 from rules.netpol.keys import EVERYWHERE, Key
-from rules.netpol.model import Direction
+from rules.netpol.model import Direction, Origin
 from rules.netpol.sides import Side
 from rules.pods import mapping
 from rules.review import Cluster, Content, Review
@@ -154,3 +154,8 @@ def _entry(review: Review, value: JSON) -> Entry:
 
 def _content(review: Review) -> Content:
     return review.former if review.operation == "DELETE" else review.new
+
+
+def origin_shown(origin: Origin) -> str:
+    """An object in few words: its kind, and where and how it is called."""
+    return f"{origin.kind} {f'{origin.namespace}/' if origin.namespace else ''}{origin.name}"

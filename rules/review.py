@@ -202,9 +202,9 @@ class Cluster:
     object of a kind, and the view is complete for that kind. `injectors` are the revisions of the
     sidecar injectors, tags where they have one, None where no webhook configuration is known;
     `control_planes` are their revisions without tags. `networks` gives all that network policies
-    say and are about, as the engine reads it that a rulebook names. In a `live` view nothing is assumed: what is
-    not there does not exist, or is not known yet. `reads` None may ask for everything; rules get a
-    view limited to what they declare.
+    say and are about, as the engine reads it that a rulebook names. In a `live` view nothing is
+    assumed: what is not there does not exist, or is not known yet. `reads` None may ask for
+    everything; rules get a view limited to what they declare.
     """
 
     site: Site = field(default_factory=Site)

@@ -56,6 +56,7 @@ DENY = [
     lift="a template's pods are made anew: none of them loses anything",
 )
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
+    """The place is the labels, for policies select by them."""
     metadata = mapping(review.object, "metadata")
     if metadata.get("labels") == mapping(review.old, "metadata").get("labels"):
         return

@@ -1,0 +1,102 @@
+"""Where a pod may send what nobody proves to be encrypted: the outside, by address and by name.
+
+for way in exits(index, pod, index.sides(pod, "egress"), Ports.of("TCP", 80)):
+    way.end, way.ports, way.cause
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from rules.netpol.connections import FAMILIES
+from rules.netpol.index import Index
+from rules.netpol.inventory import Pod
+from rules.netpol.model import L7, Grant, NamedPort, PortEntry, Unknown
+from rules.netpol.outside import Run, runs
+from rules.netpol.peers import Endpoints, Fqdn, Namespaces, Networks, Pods, leaves
+from rules.netpol.sets import Ports
+from rules.netpol.sides import Side
+
+PROVEN = frozenset({L7.TLS_SNI, L7.TLS_BRIDGED, L7.DNS})
+"""What proves that it is not clear HTTP that passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """An end outside, and the ports on which traffic may pass; `cause` is a rule that lets it."""
+
+    end: Networks | Fqdn
+    ports: Ports
+    cause: Grant | None
+
+
+def exits(index: Index, pod: Pod, sides: tuple[Side, ...], ports: Ports) -> Iterator[Exit]:
+    """The ways out on some of the ports; what nobody knows counts as open."""
+    ends = index.network(pod.namespace.name).ends("egress")
+    names = [end for end in ends if isinstance(end, Fqdn)]
+    for side in sides:
+        if not _may_leave(side, ports):
+            continue
+        plain = _unproven(side)
+        found: list[Networks | Fqdn] = [*names]
+        for family in FAMILIES:
+            found += (Networks(run.addresses) for run in runs(plain, family) if _opens(run, ports))
+        for end in found:
+            verdict = plain.verdict(end)
+            if opened := (verdict.allowed | verdict.unknown) & ports:
+                yield Exit(end, opened, _cause(plain, end, opened))
+
+
+def _opens(run: Run, ports: Ports) -> bool:
+    return bool((run.verdict.allowed | run.verdict.unknown) & ports)
+
+
+def _may_leave(side: Side, ports: Ports) -> bool:
+    """The quick question: whether any rule could let the ports out."""
+    if not side.isolated:
+        return True
+    return any(
+        grant.action == "pass" or (grant.action == "allow" and _leads_out(grant, ports))
+        for grant in side.grants()
+    )
+
+
+def _leads_out(grant: Grant, ports: Ports) -> bool:
+    return any(_is_among(entry, ports) for entry in grant.ports) and any(
+        isinstance(entry, Unknown)
+        or not all(isinstance(leaf, Pods | Namespaces | Endpoints) for leaf in leaves(entry.peer))
+        for entry in grant.peers
+    )
+
+
+def _is_among(entry: PortEntry | NamedPort | Unknown, ports: Ports) -> bool:
+    if not isinstance(entry, PortEntry):
+        return True
+    return any(
+        last >= entry.first and first <= entry.last
+        for protocol in entry.protocols
+        for first, last in ports.ranges(protocol)
+    )
+
+
+def _unproven(side: Side) -> Side:
+    """The side without what lets pass only what is known not to be clear HTTP."""
+    stages = (
+        replace(
+            stage,
+            rungs=tuple(
+                tuple(g for g in rung if g.action != "allow" or g.l7 not in PROVEN)
+                for rung in stage.rungs
+            ),
+        )
+        for stage in side.stages
+    )
+    return replace(side, stages=tuple(stages))
+
+
+def _cause(side: Side, end: Networks | Fqdn, ports: Ports) -> Grant | None:
+    for step in side.steps(end):
+        if step.action == "allow" and step.ports & ports and isinstance(step.cause, Grant):
+            return step.cause
+    return None
