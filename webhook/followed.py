@@ -23,6 +23,7 @@ from rules.model import (
     VALIDATING_WEBHOOKS,
 )
 from webhook.kept import Kept, Shape
+from webhook.network_objects import NETWORK_OBJECTS
 
 
 class _RuntimeClass(Shape):
@@ -82,7 +83,8 @@ class _AuthorizationPolicy(Shape):
 
 
 def _keep_namespace(found: Shape) -> Namespace:
-    return Namespace(found.metadata.name, found.metadata.labels or {})
+    about = found.metadata
+    return Namespace(about.name, about.labels or {}, about.deletion_timestamp is not None)
 
 
 def _keep_webhooks(found: _Configuration) -> Webhooks:
@@ -119,5 +121,6 @@ FOLLOWED = (
     Kept(PEER_AUTHENTICATION, Decoder(_PeerAuthentication), _keep_policy, installed=True),
     Kept(DESTINATION_RULE, Decoder(_DestinationRule), _keep_policy, installed=True),
     Kept(AUTHORIZATION_POLICY, Decoder(_AuthorizationPolicy), _keep_policy, installed=True),
+    *NETWORK_OBJECTS,
 )
 NAMESPACES = FOLLOWED[0]

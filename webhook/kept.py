@@ -12,6 +12,9 @@ from msgspec.json import Decoder
 from rules.model import Kind
 from webhook.api import ApiError
 
+OVER = "over"
+"""Kept of an object that is there and does not count, as a pod that has ended."""
+
 
 class Garbage(ApiError):
     """What the API server sent is not of the shape that it promises."""
@@ -24,6 +27,7 @@ class _Metadata(msgspec.Struct, rename="camel"):
     namespace: str = ""
     resource_version: str = ""
     creation_timestamp: str | None = None
+    deletion_timestamp: str | None = None
     labels: dict[str, str] | None = None
 
 

@@ -5,16 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 from rules.facts import Namespace, Term
-from rules.model import MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, Kind
+from rules.model import (
+    MUTATING_WEBHOOKS,
+    NAMESPACE,
+    NETWORK,
+    NETWORK_POLICY,
+    VALIDATING_WEBHOOKS,
+    Kind,
+)
 from rules.review import Cluster
 from rules.site import Site
 from webhook.api import Api, ApiError, NotFound
 from webhook.configuration import MUTATE, VALIDATE
+from webhook.feed import Feed
 from webhook.followed import FOLLOWED, NAMESPACES
 from webhook.metrics import Metrics
 from webhook.reflect import Notices, Reflector
@@ -25,6 +33,7 @@ LOOK_SECONDS = 1.0
 MOST_LOOKS = 4  # at a time
 REST_SECONDS = 0.25
 MOST_BYTES = 4 * 1024 * 1024  # of one object
+_INDEXED = frozenset(NETWORK)
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -35,7 +44,9 @@ class Mirror:
         self._api = api
         self._metrics = metrics
         self._looks = asyncio.Semaphore(MOST_LOOKS)
+        self._indexed = False
         self._facts: dict[Kind, dict[str, Any]] = {}
+        self._feed = Feed(self._known)
         self._follow: Callable[[Kind], None] = lambda _: None
         self.reflectors = tuple(Reflector(api, kept, self._notices(kept.kind)) for kept in FOLLOWED)
         for reflector in self.reflectors:
@@ -44,17 +55,20 @@ class Mirror:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The resources of which nothing is known yet."""
-        return tuple(
+        """The resources of which nothing is known yet, and what is still made of them."""
+        unlisted = tuple(
             reflector.kept.kind.resource
             for reflector in self.reflectors
             if not reflector.synced.is_set()
         )
+        behind = not self._indexed and not self._feed.idle.is_set()
+        return unlisted or (("the index of network policies",) if behind else ())
 
     async def run(self, follow: Callable[[Kind], None]) -> None:
         """Follow the API server; `follow` is told of each kind that changed, in the event loop."""
         self._follow = follow
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._feed.run(self._on_index))
             for reflector in self.reflectors:
                 tasks.create_task(reflector.run())
 
@@ -66,10 +80,14 @@ class Mirror:
         """Wait until every kind was listed once."""
         for reflector in self.reflectors:
             await reflector.synced.wait()
+        await self._feed.idle.wait()
 
     def cluster(self, site: Site) -> Cluster:
         """What is known now. Never changes: a later call gives another Cluster."""
-        return Cluster.holding(self._facts, site, live=True)
+        self._feed.aim(site.network)
+        self._indexed |= not self.missing
+        networks = self._feed.networks() if self._indexed else None
+        return Cluster.holding(self._facts, site, networks=networks, live=True)
 
     def registered(self) -> dict[str, tuple[Term, ...]]:
         """The selectors of our own webhook configurations, as far as these are there."""
@@ -120,7 +138,18 @@ class Mirror:
             served=metrics.view_served.labels(name).set,
         )
 
-    def _on_change(self, kind: Kind) -> None:
-        reflector = next(one for one in self.reflectors if one.kept.kind == kind)
-        self._facts[kind] = dict(reflector.objects)
-        self._follow(kind)
+    def _on_change(self, kind: Kind, changed: frozenset[str]) -> None:
+        reflector = next(one for one in self.reflectors if one.kept.kind is kind)
+        if kind in _INDEXED:
+            self._feed.put(kind, changed, reflector.objects)
+        if kind is NAMESPACE or kind not in _INDEXED:
+            self._facts[kind] = dict(reflector.objects)
+            self._follow(kind)
+
+    def _on_index(self) -> None:
+        self._follow(NETWORK_POLICY)
+
+    def _known(self) -> Iterator[tuple[Kind, dict[str, Any]]]:
+        for reflector in self.reflectors:
+            if reflector.kept.kind in _INDEXED:
+                yield reflector.kept.kind, reflector.objects

@@ -38,10 +38,10 @@ LONGEST_PAUSE = 10.0
 class Notices:
     """Who is told: of objects that changed, of a list taken anew, of an error by its reason.
 
-    `served` is told whether the API server has the kind at all, where that is not sure.
+    Objects are told by their keys, and of the first list even if it is empty. `served` is told whether the API server has the kind at all, where that is not sure.
     """
 
-    changed: Callable[[], None]
+    changed: Callable[[frozenset[str]], None]
     listed: Callable[[], None]
     failed: Callable[[str], None]
     served: Callable[[bool], None]
@@ -101,7 +101,7 @@ class Reflector:
         self._tell_served(served=False)
         if not self.synced.is_set():
             self.synced.set()
-            self._notices.changed()
+            self._notices.changed(frozenset())
 
     def _tell_served(self, *, served: bool) -> None:
         if self.kept.installed and self._served is not served:
@@ -113,8 +113,8 @@ class Reflector:
     async def _list(self) -> None:
         """Take all objects anew; until they are complete, those before are what there is."""
         objects: dict[str, Any] = {}
-        changed = not self.synced.is_set()
-        steps = _Steps()
+        changed: set[str] = set()
+        steps = Steps()
         more, limit = "", PAGE_OBJECTS
         while True:
             text, limit = await self._get_page(more, limit)
@@ -125,20 +125,21 @@ class Reflector:
                 for key, _, value in self._read(raw):
                     before = self.objects.get(key)
                     same = before == value
-                    changed |= not same
+                    if not same:
+                        changed.add(key)
                     objects[key] = before if same else value  # two of each would be much memory
                 await steps.rest()
             more = page.metadata.more
             if not more:
                 break
-        changed |= len(objects) != len(self.objects)
+        changed |= self.objects.keys() - objects.keys()
         self.objects, self._version = objects, page.metadata.resource_version
         self._heard = time.monotonic()
         self._notices.listed()
         self._tell_served(served=True)
-        if changed:
+        if changed or not self.synced.is_set():
             self.synced.set()
-            self._notices.changed()
+            self._notices.changed(frozenset(changed))
 
     async def _get_page(self, more: str, limit: int) -> tuple[bytes, int]:
         """A page, of fewer objects where so many are too much; and how many it may have."""
@@ -165,26 +166,26 @@ class Reflector:
 
     async def _take_in(self, lines: list[bytes]) -> None:
         """Take in events that came together, and tell of them once."""
-        steps = _Steps()
-        changed = False
+        steps = Steps()
+        changed: set[str] = set()
         try:
             for line in filter(None, lines):
-                changed |= self._apply(line)
+                changed.update(self._apply(line))
                 self._lively = True
                 await steps.rest()
         finally:
             if changed:
-                self._notices.changed()
+                self._notices.changed(frozenset(changed))
 
-    def _apply(self, line: bytes) -> bool:
-        """Take in one event; whether it changed anything that we keep."""
+    def _apply(self, line: bytes) -> tuple[str, ...]:
+        """Take in one event; the key of the object if it changed anything that we keep."""
         event = parse(EVENT, line)
         if event.type == "ERROR":
             status = parse(STATUS, event.object)
             raise (Gone if status.code == GONE else ApiError)(f"{status.code} {status.message}")
         if event.type == "BOOKMARK":
             self._version = parse(IDENTIFIED, event.object).metadata.resource_version
-            return False
+            return ()
         if event.type not in {"ADDED", "MODIFIED", "DELETED"}:
             raise Garbage(f"an event of type {event.type[:20]!r}")
         key, version, value = self.kept.read(event.object)
@@ -196,7 +197,7 @@ class Reflector:
         self._version = version
         if value is None:
             self._notices.failed(Garbage.reason)
-        return bool(before != self.objects.get(key))
+        return (key,) if before != self.objects.get(key) else ()
 
     def _read(self, raw: msgspec.Raw) -> Iterator[Item]:
         """The object, unless it is not of its kind's shape: then it is unknown, and counted."""
@@ -210,7 +211,7 @@ class Reflector:
             yield item
 
 
-class _Steps:
+class Steps:
     """Lets the event loop come round after each millisecond of work."""
 
     def __init__(self) -> None:

@@ -165,7 +165,8 @@ def test_a_cluster_follows_from_what_was_listed_and_never_changes_itself() -> No
         "destinationrules": [refusal(404)],
         "authorizationpolicies": [refusal(404)],
     }
-    speak_by_path(by_path, test)
+    others = {kept.kind.resource for kept in FOLLOWED} - by_path.keys()
+    speak_by_path(by_path | {each: [page(), wire.watch(ends=False)] for each in others}, test)
     last = seen[-1][1]
     assert set(last.namespaces) == {"a", "b"}
     assert last.runtime_classes == {"kata": "kata"}

@@ -18,7 +18,7 @@ from webhook.kept import Kept
 from webhook.reflect import Notices, Reflector
 
 PATIENCE = 20.0
-NAMESPACES, CLASSES, INJECTORS, _, PEERS, DESTINATIONS, _ = FOLLOWED
+NAMESPACES, CLASSES, INJECTORS, _, PEERS, DESTINATIONS = FOLLOWED[:6]
 
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
@@ -182,7 +182,7 @@ def follow(*answers: Answer, kept: Kept = NAMESPACES) -> Told:
             told.lists += 1
 
         notices = Notices(
-            changed=lambda: told.changes.append(dict(reflector.objects)),
+            changed=lambda _: told.changes.append(dict(reflector.objects)),
             listed=count,
             failed=lambda reason: told.errors.update([reason]),
             served=told.served.append,
