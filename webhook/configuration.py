@@ -16,7 +16,7 @@ from typing import Literal, get_args
 
 import yaml
 
-from rules.model import ISTIO, JSON, WORKLOADS, Kind, OperationName
+from rules.model import ISTIO, JSON, POLICIES, WORKLOADS, Kind, OperationName
 from rules.rulebook import Configured, Rulebook, operations_of, resources_of
 from webhook.backstop import policies
 
@@ -106,7 +106,7 @@ ENTRIES: Mapping[str, Entry] = {
     "secretproviderclasses.secrets-store.csi.x-k8s.io": Entry(
         "secret-provider-classes", tenants=True
     ),
-    "networkpolicies.networking.k8s.io": _NETWORK_POLICIES,
+    **{f"{kind.resource}.{kind.group}": _NETWORK_POLICIES for kind in POLICIES},
     **{f"{kind.resource}.{kind.group}": _ISTIO for kind in ISTIO},
     "configmaps": Entry("mesh-config", root=True, conditions={"shared-config": _SHARED_CONFIG}),
 }

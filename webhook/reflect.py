@@ -38,7 +38,8 @@ LONGEST_PAUSE = 10.0
 class Notices:
     """Who is told: of objects that changed, of a list taken anew, of an error by its reason.
 
-    Objects are told by their keys, and of the first list even if it is empty. `served` is told whether the API server has the kind at all, where that is not sure.
+    Changed objects are told by their keys, the first list even if it is empty. `served` is told
+    whether the API server has the kind at all, where that is not sure.
     """
 
     changed: Callable[[frozenset[str]], None]

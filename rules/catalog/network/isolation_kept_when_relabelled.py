@@ -49,6 +49,7 @@ DENY = [
 @rule(
     kinds=(POD, NAMESPACE),
     operations=("UPDATE",),
+    also=((POD, "status"),),
     reads=NETWORK,
     transition=True,
     shaped=True,
