@@ -35,6 +35,11 @@ class Standing:
     egress: tuple[Side, ...]
     ingress: tuple[Side, ...]
 
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """What applies to it in both directions."""
+        return (*self.egress, *self.ingress)
+
     def isolated(self, direction: Direction) -> bool:
         """Whether policies drop what none of them allows."""
         sides = self.egress if direction == "egress" else self.ingress

@@ -19,7 +19,7 @@ from rules.netpol.dialects.cilium.labels import (
     EndpointSelector,
     reserved,
 )
-from rules.netpol.dialects.cilium.names import covers
+from rules.netpol.dialects.cilium.names import covers, normal
 from rules.netpol.dialects.cilium.policy import CLUSTERWIDE, GROUP, KINDS, NAMESPACED, translate
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "RESERVED",
     "EndpointSelector",
     "covers",
+    "normal",
     "reserved",
     "translate",
 ]

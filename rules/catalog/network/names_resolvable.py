@@ -1,0 +1,97 @@
+"""A pod that may reach names must be let to ask for their addresses.
+
+Why: Cilium learns the addresses of a name from the DNS answers that its proxy sees; without a rule
+for DNS the pod reaches nothing, and what its policies say is not what happens.
+Source: specification egress 1.2 and 4 (FQDN-NO-DNS); AKS documentation, FQDN filtering.
+
+All policies of a pod count together: the rule for DNS may stand in another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rules.model import (
+    CILIUM_CLUSTER_POLICY,
+    CILIUM_POLICY,
+    CLUSTER_POLICY,
+    NETWORK,
+    PODS,
+    Finding,
+    rule,
+)
+from rules.netpol.model import Grant
+from rules.netpol.resolution import unresolvable
+from rules.proposal import key_in, origin_shown, propose, shown, stand
+from rules.review import Cluster, Review
+from rules.words import place, printable
+
+_POLICY = (
+    "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: %s, "
+    "namespace: default}, spec: {endpointSelector: {}, egress: [%s]}}"
+)
+_NAME = "{toFQDNs: [{matchName: a.example}], toPorts: [{ports: [{port: '443', protocol: TCP}]}]}"
+_DNS = (
+    "{toEndpoints: [{matchLabels: {k8s:io.kubernetes.pod.namespace: kube-system}}], "
+    "toPorts: [{ports: [{port: '53', protocol: UDP}], rules: {dns: [{matchPattern: '%s'}]}}]}"
+)
+_POD = "{kind: Pod, metadata: {name: web, namespace: default}}"
+_STORED = "{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: default}}"
+_BOTH = _POLICY % ("both", f"{_NAME}, {_DNS % '*.example'}")
+_NAMES, _ASKS = _POLICY % ("names", _NAME), _POLICY % ("asks", _DNS % "*")
+ALLOW = [
+    f"{{object: {_POD}, cluster: [{_BOTH}]}}",
+    f"{{object: {_POD}, cluster: [{_NAMES}, {_ASKS}]}}",
+    _BOTH,
+    f"{{object: {_ASKS}, cluster: [{_STORED}, {_NAMES}]}}",
+]
+WARN = [
+    f"{{object: {_POD}, cluster: [{_NAMES}]}}",
+    f"{{object: {_POD}, cluster: [{_NAMES}, {_POLICY % ('asks', _DNS % '*.org')}]}}",
+    f"{{object: null, old: {_ASKS}, operation: DELETE, cluster: [{_STORED}, {_NAMES}, {_ASKS}]}}",
+]
+
+
+@rule(
+    kinds=(*PODS, CILIUM_POLICY, CILIUM_CLUSTER_POLICY, CLUSTER_POLICY),
+    operations=("CREATE", "UPDATE", "DELETE"),
+    reads=NETWORK,
+    severity="medium",
+)
+def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
+    """A policy is judged with all others, for each group of pods that it selects, or alone."""
+    if review.kind == "Pod":
+        if review.operation != "DELETE":
+            grants = [grant for side in stand(review, cluster).egress for grant in side.grants()]
+            yield from _told(grants, ("metadata", "labels"), "let the pod")
+        return
+    proposal = propose(review, cluster)
+    path = () if review.operation == "DELETE" else ("spec",)
+    for each in proposal.subjects:
+        sides = proposal.after.sides(each.now, "egress")
+        grants = [grant for side in sides for grant in side.grants()]
+        said = list(_told(grants, path, f"leaves {printable(shown(each.now))} to"))
+        if said:
+            yield said[0]
+            return
+    if not proposal.subjects and not proposal.left_out:
+        key = key_in(review)
+        own = [g for policy in proposal.after.policies_at(key) for g in policy.grants]
+        yield from _told(own, path, "lets its pods")
+
+
+def _told(grants: list[Grant], path: tuple[str, ...], who: str) -> Iterator[Finding]:
+    found = next(unresolvable(grants), None)
+    if found is None:
+        return
+    grant, name = found
+    yield Finding(
+        check="FQDN-NO-DNS",
+        path=path,
+        message=printable(
+            f"{who} reach {name}, by {origin_shown(grant.origin)} at {place(grant.path)}, and no "
+            "rule lets them ask for its address; allow port 53 of kube-dns with rules.dns for it"
+        ),
+        found=name,
+        level="warn",
+    )

@@ -1,0 +1,73 @@
+"""Policies that Cilium cannot merge for a pod must not come together.
+
+Why: then no policy of that pod is computed any more, and it keeps the rules that it had before.
+Source: specification egress 1.2.1 and 4 (CILIUM-CONFLICT); cilium/cilium pkg/policy.
+
+A tenant's policy could freeze the platform's so. Who brings the conflict is told, be it the policy
+or the pod; what was there before is not held against anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rules.model import NETWORK, POD, PODS, POLICIES, Finding, Level, Path, rule
+from rules.netpol.engine import Conflict
+from rules.netpol.sides import Side
+from rules.proposal import origin_shown, propose, shown, stand
+from rules.review import Cluster, Review
+from rules.words import place, printable
+
+_TO = (
+    "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: %s, "
+    "namespace: default}, spec: {endpointSelector: {}, egress: [{toEndpoints: [{}], "
+    "toPorts: [{ports: [{port: '53', protocol: %s}], rules: {%s}}]}]}}"
+)
+_HTTP, _DNS = (
+    _TO % ("http", "TCP", "http: [{}]"),
+    _TO % ("dns", "TCP", "dns: [{matchPattern: '*'}]"),
+)
+_POD = "{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: default}}"
+_NEW = "{kind: Pod, metadata: {name: a, namespace: default}}"
+ALLOW = [
+    _HTTP,
+    f"{{object: {_HTTP}, cluster: [{_POD}]}}",
+    f"{{object: {_HTTP}, cluster: [{_POD}, {_TO % ('other', 'TCP', 'http: [{}]')}]}}",
+    f"{{object: {_HTTP}, cluster: [{_DNS}]}}",
+    f"{{object: {_NEW}, cluster: [{_HTTP}]}}",
+]
+WARN = [f"{{object: {_NEW}, cluster: [{_HTTP}, {_DNS}]}}"]
+
+
+@rule(kinds=(*PODS, *POLICIES), reads=NETWORK, severity="high")
+def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
+    """A policy is denied where it brings the conflict; a pod that meets one is warned of."""
+    if review.kind == POD.kind:
+        conflict = _conflict(stand(review, cluster).sides)
+        if conflict is not None:
+            yield _finding("meet policies", conflict, ("metadata", "labels"), "warn")
+        return
+    proposal = propose(review, cluster)
+    for each in proposal.subjects:
+        conflict = _conflict(proposal.after.both(each.now))
+        if conflict is not None and _conflict(proposal.before.both(each.was)) is None:
+            said = f"comes to {shown(each.now)} beside policies"
+            yield _finding(said, conflict, ("spec",), "deny")
+            return
+
+
+def _finding(said: str, conflict: Conflict, path: Path, level: Level) -> Finding:
+    where = f"{origin_shown(conflict.origin)} at {place(conflict.path)}"
+    cure = "ask the same of these ends on these ports, or take other ports"
+    return Finding(
+        check="CILIUM-CONFLICT",
+        path=path,
+        message=printable(f"{said} that cannot be merged: {where} {conflict.reason}; {cure}"),
+        found=conflict.reason,
+        level=level,
+    )
+
+
+def _conflict(sides: Sequence[Side]) -> Conflict | None:
+    grants = [grant for side in sides for grant in side.grants()]
+    return next(iter(sides[0].matcher.engine.conflicts(grants)), None) if grants else None

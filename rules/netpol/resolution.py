@@ -1,0 +1,45 @@
+"""Whether a pod that may reach names can learn their addresses.
+
+Cilium lets a pod reach a name only at addresses that it learnt of DNS through its own proxy, so
+some rule of the same pod must let it ask for that name. Source: specification egress 1.2.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+
+from rules.netpol.dialects.cilium import covers, normal
+from rules.netpol.model import L7, Grant, PeerEntry
+from rules.netpol.peers import Fqdn, leaves
+
+
+def unresolvable(grants: Iterable[Grant]) -> Iterator[tuple[Grant, str]]:
+    """The names that rules let a pod reach and none lets it ask for, each with its rule."""
+    grants = tuple(grants)
+    asked = [name for grant in grants if grant.l7 is L7.DNS for name in _questions(grant)]
+    for grant in grants:
+        if grant.action != "allow" or grant.direction != "egress":
+            continue
+        for name in _names(grant):
+            if not any(covers(wide, name) for wide in asked):
+                yield grant, name
+
+
+def _names(grant: Grant) -> Iterator[str]:
+    for entry in grant.peers:
+        if isinstance(entry, PeerEntry):
+            yield from (leaf.pattern for leaf in leaves(entry.peer) if isinstance(leaf, Fqdn))
+
+
+def _questions(grant: Grant) -> Iterator[str]:
+    """The patterns of names that a rule lets pods ask for."""
+    for text in grant.inspection.rules:
+        try:
+            rule = json.loads(text)
+        except ValueError:
+            continue
+        for field in ("matchName", "matchPattern"):
+            name = rule.get(field) if isinstance(rule, dict) else None
+            if isinstance(name, str):
+                yield normal(name)
