@@ -13,6 +13,7 @@ from itertools import islice
 from rules.model import JSON, NAMESPACE, POD
 from rules.netpol.engine import Api
 from rules.netpol.entries import Entry, entry_of
+from rules.netpol.exits import is_closed
 from rules.netpol.index import Index
 from rules.netpol.inventory import Pod
 from rules.netpol.keys import EVERYWHERE, Key
@@ -41,9 +42,8 @@ class Standing:
         return (*self.egress, *self.ingress)
 
     def isolated(self, direction: Direction) -> bool:
-        """Whether policies drop what none of them allows."""
-        sides = self.egress if direction == "egress" else self.ingress
-        return all(side.isolated for side in sides)
+        """Whether policies drop what none of them allows, be it by denying all that is outside."""
+        return all(map(is_closed, self.egress if direction == "egress" else self.ingress))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ for way in exits(index, pod, index.sides(pod, "egress"), Ports.of("TCP", 80)):
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from rules.netpol.connections import FAMILIES
+from rules.netpol.connections import EVERY_PORT, FAMILIES
 from rules.netpol.index import Index
 from rules.netpol.inventory import Pod
 from rules.netpol.model import L7, Grant, NamedPort, PortEntry, Unknown
@@ -38,7 +38,7 @@ def exits(index: Index, pod: Pod, sides: tuple[Side, ...], ports: Ports) -> Iter
     for side in sides:
         if not _may_leave(side, ports):
             continue
-        plain = _unproven(side)
+        plain = _without(side, lambda grant: grant.action == "allow" and grant.l7 in PROVEN)
         found: list[Networks | Fqdn] = [*names]
         for family in FAMILIES:
             found += (Networks(run.addresses) for run in runs(plain, family) if _opens(run, ports))
@@ -46,6 +46,16 @@ def exits(index: Index, pod: Pod, sides: tuple[Side, ...], ports: Ports) -> Iter
             verdict = plain.verdict(end)
             if opened := (verdict.allowed | verdict.unknown) & ports:
                 yield Exit(end, opened, _cause(plain, end, opened))
+
+
+def is_closed(side: Side) -> bool:
+    """Whether nothing comes from or goes outside but what some rule allows."""
+    if side.isolated:
+        return True
+    if not any(grant.action == "deny" for grant in side.grants()):
+        return False
+    bare = _without(side, lambda grant: grant.action == "allow")
+    return not any(_opens(run, EVERY_PORT) for family in FAMILIES for run in runs(bare, family))
 
 
 def _opens(run: Run, ports: Ports) -> bool:
@@ -80,15 +90,12 @@ def _is_among(entry: PortEntry | NamedPort | Unknown, ports: Ports) -> bool:
     )
 
 
-def _unproven(side: Side) -> Side:
-    """The side without what lets pass only what is known not to be clear HTTP."""
+def _without(side: Side, out: Callable[[Grant], bool]) -> Side:
+    """The side without some of its rules."""
     stages = (
         replace(
             stage,
-            rungs=tuple(
-                tuple(g for g in rung if g.action != "allow" or g.l7 not in PROVEN)
-                for rung in stage.rungs
-            ),
+            rungs=tuple(tuple(grant for grant in rung if not out(grant)) for rung in stage.rungs),
         )
         for stage in side.stages
     )

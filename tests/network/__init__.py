@@ -1,0 +1,1 @@
+"""What policies come to for pods, and what their changes do: the rows of egress 6, judged."""
