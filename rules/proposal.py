@@ -5,23 +5,26 @@ Rules that ask the same of one review share one answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
+from typing import TypeAlias
 
 from rules.model import JSON, NAMESPACE, POD
+from rules.netpol.changes import DIRECTIONS
 from rules.netpol.engine import Api
 from rules.netpol.entries import Entry, entry_of
 from rules.netpol.exits import is_closed
 from rules.netpol.index import Index
 from rules.netpol.inventory import Pod
 from rules.netpol.keys import EVERYWHERE, Key
-from rules.netpol.model import Direction, Origin
+from rules.netpol.model import Direction, Grant, Origin
 from rules.netpol.sides import Side
 from rules.pods import mapping
 from rules.review import Cluster, Content, Review
 
+Sides: TypeAlias = Mapping[Direction, tuple[Side, ...]]
 MOST_GROUPS = 5_000
 """More than so many groups of pods are not looked at while somebody waits (contracts 9)."""
 SOME_LABELS = 3
@@ -33,26 +36,37 @@ class Standing:
 
     index: Index
     pod: Pod
-    egress: tuple[Side, ...]
-    ingress: tuple[Side, ...]
-
-    @property
-    def sides(self) -> tuple[Side, ...]:
-        """What applies to it in both directions."""
-        return (*self.egress, *self.ingress)
+    sides: Sides
 
     def isolated(self, direction: Direction) -> bool:
         """Whether policies drop what none of them allows, be it by denying all that is outside."""
-        return all(map(is_closed, self.egress if direction == "egress" else self.ingress))
+        return all(map(is_closed, self.sides[direction]))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what applies is found out when first asked for
 class Subject:
     """Pods that no policy can tell apart, as they were and as they will be, and how many."""
 
+    before: Index
+    after: Index
     was: Pod
     now: Pod
     count: int
+
+    @cached_property
+    def former(self) -> Sides:
+        """What applied to them."""
+        return _sides(self.before, self.was)
+
+    @cached_property
+    def future(self) -> Sides:
+        """What will apply to them."""
+        return _sides(self.after, self.now)
+
+    def freed(self, direction: Direction) -> bool:
+        """Whether some policy isolated them before, and none does after."""
+        was, now = self.former[direction], self.future[direction]
+        return all(s.isolated for s in was) and not all(s.isolated for s in now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +83,13 @@ class Proposal:
 
     def freed(self, direction: Direction) -> Iterator[Pod]:
         """The pods that some policy isolated before, and none does after."""
-        for each in self.subjects:
-            if not _isolated(self.before, each.was, direction):
-                continue
-            if not _isolated(self.after, each.now, direction):
-                yield each.now
+        return (each.now for each in self.subjects if each.freed(direction))
 
     @property
     def limit(self) -> str:
         """What was looked at and what not, in words; "" where all was."""
         seen = len(self.subjects)
         return f"judged on {seen} of {seen + self.left_out} groups" if self.left_out else ""
-
-
-def _isolated(index: Index, pod: Pod, direction: Direction) -> bool:
-    return all(side.isolated for side in index.sides(pod, direction))
 
 
 def stand(review: Review, cluster: Cluster) -> Standing:
@@ -106,9 +112,19 @@ def shown(pod: Pod) -> str:
     return f"pods {said}{more} in namespace {pod.namespace.name}"
 
 
+def grants(sides: Iterable[Side]) -> list[Grant]:
+    """All rules that are about a pod."""
+    return [grant for side in sides for grant in side.grants()]
+
+
+def _sides(index: Index, pod: Pod) -> Sides:
+    network, ends = index.network(pod.namespace.name), tuple(index.ends(pod))
+    return {each: tuple(network.side(end, each) for end in ends) for each in DIRECTIONS}
+
+
 def _stand(review: Review, index: Index) -> Standing:
     pod = index.pod(mapping(review.object), review.namespace)
-    return Standing(index, pod, index.sides(pod, "egress"), index.sides(pod, "ingress"))
+    return Standing(index, pod, _sides(index, pod))
 
 
 def _propose(review: Review, cluster: Cluster, index: Index) -> Proposal:
@@ -125,17 +141,18 @@ def _subjects(review: Review, before: Index, after: Index) -> Iterator[Subject]:
     if review.kind == POD.kind:
         former, new = mapping(review.old), mapping(review.object)
         where = review.namespace
-        yield Subject(before.pod(former, where), after.pod(new, where), 1)
+        yield Subject(before, after, before.pod(former, where), after.pod(new, where), 1)
         return
     if review.kind == NAMESPACE.kind:
         name = key_in(review).name
         for pod, count in after.pods(name):
-            yield Subject(replace(pod, namespace=before.home(name)), pod, count)
+            was = replace(pod, namespace=before.home(name))
+            yield Subject(before, after, was, pod, count)
         return
     key = key_in(review)
     meant = (*before.policies_at(key), *after.policies_at(key))
     for pod, count in after.subjects(key.namespace, meant):
-        yield Subject(pod, pod, count)
+        yield Subject(before, after, pod, pod, count)
 
 
 def key_in(review: Review) -> Key:

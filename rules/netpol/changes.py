@@ -53,17 +53,27 @@ def compare(before: Index, after: Index, groups: Iterable[tuple[Pod, int]]) -> I
     for pod, count in groups:
         for direction in DIRECTIONS:
             old, new = before.sides(pod, direction), after.sides(pod, direction)
-            if same and _causes(old) == _causes(new):
-                continue
-            isolated = _isolated(old), _isolated(new)
-            opened: list[Stretch] = []
-            closed: list[Stretch] = []
-            for family in FAMILIES:
-                was, now = _outside(old, family), _outside(new, family)
-                opened += _more(was, now)
-                closed += _more(now, was)
-            if opened or closed or isolated[0] != isolated[1]:
-                yield Change(pod, count, direction, isolated, tuple(opened), tuple(closed))
+            if not (same and alike(old, new)):
+                yield from changed(pod, count, old, new)
+
+
+def changed(pod: Pod, count: int, old: tuple[Side, ...], new: tuple[Side, ...]) -> Iterator[Change]:
+    """What becomes of a group in one direction, if anything does."""
+    isolated = _isolated(old), _isolated(new)
+    opened: list[Stretch] = []
+    closed: list[Stretch] = []
+    for family in FAMILIES:
+        was, now = _outside(old, family), _outside(new, family)
+        opened += _more(was, now)
+        closed += _more(now, was)
+    if opened or closed or isolated[0] != isolated[1]:
+        direction = new[0].direction
+        yield Change(pod, count, direction, isolated, tuple(opened), tuple(closed))
+
+
+def alike(old: tuple[Side, ...], new: tuple[Side, ...]) -> bool:
+    """Whether the same rules apply, which as long as nothing around changes say the same."""
+    return _causes(old) == _causes(new)
 
 
 def _causes(sides: Iterable[Side]) -> list[list[int]]:

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from rules.netpol.inventory import End, Inventory, Labels, Namespace, PodEnd
 from rules.netpol.match import Match
 from rules.netpol.model import Direction, Grant, NamedPort, Origin, Policy, Unknown
-from rules.netpol.peers import Entity, Fqdn, NetworkGroup, Nodes, ServiceRef, Services
+from rules.netpol.peers import Entity, Fqdn, NetworkGroup, Nodes, Peer, Pods, ServiceRef, Services
 from rules.netpol.sets import Ports
 from rules.selectors import Path
 
@@ -91,6 +91,19 @@ def ports_by_name(entry: NamedPort, destination: End, inventory: Inventory) -> M
     return Match.on(ports)
 
 
+def homes_named(peer: Peer) -> frozenset[str] | None:
+    """A namespace that is named; of addresses, where these match no pods, and names there is none.
+
+    None: pods of any namespace may be such.
+    """
+    match peer:
+        case Pods(namespaces=str() as name):
+            return frozenset({name})
+        case Fqdn():
+            return frozenset()
+    return None
+
+
 def nothing_spared(direction: Direction, end: End) -> bool:  # noqa: ARG001  # a hook
     """Isolation holds for every end."""
     return False
@@ -127,6 +140,7 @@ class Engine:
     reads           what it makes of a policy before any is weighed, where that is not what the
                     dialect says: rules that it reads wider, void ones that it brings to life
     refuses         for what of the cluster a policy is not even stored (a tier that is not there)
+    homes           the only namespaces whose pods may be what a peer means, if it names them
     views           labels under which it knows an end
     resolve         on which ports an end is what a peer of these kinds means
     port_names      the numbers that a name stands for at a destination
@@ -147,6 +161,7 @@ class Engine:
     ties: Literal["deny", "weakest"] = "weakest"
     reads: Callable[[Policy], Policy] = as_written
     refuses: Callable[[Policy, Inventory], Iterable[Unknown]] = nothing_refused
+    homes: Callable[[Peer], frozenset[str] | None] = homes_named
     views: Callable[[End, Inventory], Iterable[View]] = plain_views
     resolve: Callable[[Resolved, End, Inventory], Match] = unresolved
     port_names: Callable[[NamedPort, End, Inventory], Match] = ports_by_name

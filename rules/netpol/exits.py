@@ -33,13 +33,12 @@ class Exit:
 
 def exits(index: Index, pod: Pod, sides: tuple[Side, ...], ports: Ports) -> Iterator[Exit]:
     """The ways out on some of the ports; what nobody knows counts as open."""
-    ends = index.network(pod.namespace.name).ends("egress")
-    names = [end for end in ends if isinstance(end, Fqdn)]
     for side in sides:
         if not _may_leave(side, ports):
             continue
+        ends = index.network(pod.namespace.name).ends("egress")
         plain = _without(side, lambda grant: grant.action == "allow" and grant.l7 in PROVEN)
-        found: list[Networks | Fqdn] = [*names]
+        found: list[Networks | Fqdn] = [end for end in ends if isinstance(end, Fqdn)]
         for family in FAMILIES:
             found += (Networks(run.addresses) for run in runs(plain, family) if _opens(run, ports))
         for end in found:

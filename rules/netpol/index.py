@@ -179,10 +179,6 @@ class Index:
         network = self.network(pod.namespace.name)
         return tuple(network.side(end, direction) for end in self.ends(pod))
 
-    def both(self, pod: Pod) -> tuple[Side, ...]:
-        """What applies to a pod in both directions."""
-        return (*self.sides(pod, "egress"), *self.sides(pod, "ingress"))
-
     def _matcher(self) -> Matcher:
         inventory, homes = self.surroundings.inventory, self.surroundings.homes
         known = {name: home for name in homes if (home := self.namespaces.get(name))}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from rules.netpol.engine import Engine, View
@@ -25,6 +25,8 @@ from rules.netpol.peers import (
 )
 from rules.netpol.sets import V4, Addresses, Protocol
 
+MOST_KNOWN = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
@@ -32,6 +34,9 @@ class Matcher:
 
     engine: Engine
     inventory: Inventory
+    _known: dict[int, tuple[End, tuple[View, ...]]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     def subject(self, subject: Subject, pod: PodEnd) -> Match:
         """Whether a policy is about the pod."""
@@ -90,10 +95,18 @@ class Matcher:
                 return _unread(entry)
 
     def _labelled(self, peer: Pods | Namespaces | Labelled | Endpoints, end: End) -> Match:
-        found = [
-            view.certain for view in self.engine.views(end, self.inventory) if _matches(peer, view)
-        ]
+        found = [view.certain for view in self._views(end) if _matches(peer, view)]
         return Match.of(holds=any(found) or (None if found else False))
+
+    def _views(self, end: End) -> tuple[View, ...]:
+        """The views of an end, by identity: one is asked about again and again."""
+        known = self._known.get(id(end))
+        if known is None:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            # the end is kept with them, so nothing else comes to have its identity
+            known = self._known[id(end)] = end, tuple(self.engine.views(end, self.inventory))
+        return known[1]
 
     def _addresses(self, addresses: Addresses, end: End) -> Match:
         if isinstance(end, PodEnd) and self.engine.addresses_match == "pods":

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from rules.netpol.index import Index
-from rules.netpol.inventory import Pod, PodEnd
+from rules.netpol.inventory import Namespace, Pod, PodEnd
 from rules.netpol.model import Direction, Grant, Unknown
-from rules.netpol.peers import Networks, Peer, Pods, leaves
+from rules.netpol.peers import Peer, Pods, leaves
 from rules.netpol.sets import Ports
 from rules.netpol.sides import Side
 
@@ -41,10 +42,10 @@ def search(
 ) -> Search:
     """Look for one of the pods in wanted namespaces, at no more than so many groups of them."""
     seen = 0
-    for side in filter(_may_leave, sides):
-        leaving = [grant for grant in side.grants() if _leaves(grant, pod)]
-        for name in index.members:
-            if not wanted(name) or not any(_covers(grant, index, name) for grant in leaving):
+    own = pod.namespace.name
+    for side in sides:
+        for name in _homes(index, side, own):
+            if not wanted(name):
                 continue
             for other, _ in index.pods(name):
                 if seen == most:
@@ -82,32 +83,25 @@ def _causes(side: Side, end: PodEnd, ports: Ports) -> Iterator[Grant]:
             return
 
 
-def _may_leave(side: Side) -> bool:
-    return any(True for _ in side.grants())
+def _homes(index: Index, side: Side, own: str) -> Iterator[str]:
+    """The other namespaces of whose pods some rule may be about: those named, or all that fit."""
+    leaving = [leaf for grant in side.grants() if grant.action != "deny" for leaf in _leaves(grant)]
+    named = [None if leaf is None else index.engine.homes(leaf) for leaf in leaving]
+    if None not in named:
+        names = frozenset[str]().union(*(each for each in named if each is not None))
+        yield from sorted(names - {own})
+        return
+    for name in index.members:
+        if name != own and any(map(partial(_fits, index.home(name)), leaving)):
+            yield name
 
 
-def _leaves(grant: Grant, pod: Pod) -> bool:
-    """Whether a grant may let traffic to or from other namespaces than the pod's own."""
-    own = pod.namespace.name
-    return grant.action != "deny" and any(
-        isinstance(entry, Unknown) or not _stays(entry.peer, own) for entry in grant.peers
-    )
+def _leaves(grant: Grant) -> Iterator[Peer | None]:
+    """The peers of a grant; None for one that nobody can read."""
+    for entry in grant.peers:
+        yield from (None,) if isinstance(entry, Unknown) else leaves(entry.peer)
 
 
-def _stays(peer: Peer, own: str) -> bool:
-    return all(isinstance(leaf, Pods) and leaf.namespaces == own for leaf in leaves(peer))
-
-
-def _covers(grant: Grant, index: Index, name: str) -> bool:
-    """The quick question whether a grant may be about pods of that namespace."""
-    home = index.home(name)
-    return any(
-        isinstance(entry, Unknown)
-        or any(
-            leaf.covers(home.name, home.labels)
-            if isinstance(leaf, Pods)
-            else not (isinstance(leaf, Networks) and index.engine.addresses_match == "outside")
-            for leaf in leaves(entry.peer)
-        )
-        for entry in grant.peers
-    )
+def _fits(home: Namespace, leaf: Peer | None) -> bool:
+    """The quick question whether a peer may be a pod of that namespace."""
+    return leaf.covers(home.name, home.labels) if isinstance(leaf, Pods) else True

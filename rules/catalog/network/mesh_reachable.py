@@ -88,7 +88,7 @@ def _reaches(standing: Standing, pods: tuple[Pod, ...], ports: Ports) -> bool:
     index = standing.index
     return any(
         side.verdict(end).allowed & ports
-        for side in standing.egress
+        for side in standing.sides["egress"]
         for pod in pods
         for end in index.ends(pod)
     )
@@ -98,7 +98,7 @@ def _reaches_dns(standing: Standing) -> bool:
     others = (LOCAL_DNS, Entity("host"))
     return _reaches(
         standing, _pods(standing.index, "kube-system", "k8s-app", "kube-dns"), DNS
-    ) or any(side.verdict(end).allowed & DNS for side in standing.egress for end in others)
+    ) or any(side.verdict(end).allowed & DNS for side in standing.sides["egress"] for end in others)
 
 
 def _pods(index: Index, namespace: str, key: str, value: str) -> tuple[Pod, ...]:

@@ -22,7 +22,7 @@ from rules.model import (
 )
 from rules.netpol.model import Grant
 from rules.netpol.resolution import unresolvable
-from rules.proposal import key_in, origin_shown, propose, shown, stand
+from rules.proposal import grants, key_in, origin_shown, propose, shown, stand
 from rules.review import Cluster, Review
 from rules.words import place, printable
 
@@ -62,15 +62,14 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """A policy is judged with all others, for each group of pods that it selects, or alone."""
     if review.kind == "Pod":
         if review.operation != "DELETE":
-            grants = [grant for side in stand(review, cluster).egress for grant in side.grants()]
-            yield from _told(grants, ("metadata", "labels"), "let the pod")
+            about = grants(stand(review, cluster).sides["egress"])
+            yield from _told(about, ("metadata", "labels"), "let the pod")
         return
     proposal = propose(review, cluster)
     path = () if review.operation == "DELETE" else ("spec",)
     for each in proposal.subjects:
-        sides = proposal.after.sides(each.now, "egress")
-        grants = [grant for side in sides for grant in side.grants()]
-        said = list(_told(grants, path, f"leaves {printable(shown(each.now))} to"))
+        about = grants(each.future["egress"])
+        said = list(_told(about, path, f"leaves {printable(shown(each.now))} to"))
         if said:
             yield said[0]
             return
@@ -80,8 +79,8 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
         yield from _told(own, path, "lets its pods")
 
 
-def _told(grants: list[Grant], path: tuple[str, ...], who: str) -> Iterator[Finding]:
-    found = next(unresolvable(grants), None)
+def _told(about: list[Grant], path: tuple[str, ...], who: str) -> Iterator[Finding]:
+    found = next(unresolvable(about), None)
     if found is None:
         return
     grant, name = found

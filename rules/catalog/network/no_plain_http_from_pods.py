@@ -98,7 +98,7 @@ def check(  # noqa: PLR0913  # what may be set in the rulebook
     exempt = union(tuple(allowed_http))
     worst: _Worst | None = None
     asked = reduce(or_, (sets.Ports.of("TCP", n) for each in numbers.values() for n in each))
-    for way in exits(standing.index, standing.pod, standing.egress, asked):
+    for way in exits(standing.index, standing.pod, standing.sides["egress"], asked):
         for found in _judged(way, numbers, around, exempt):
             if strict and (found.reach, found.ports) in STRICT:
                 found = found._replace(level="deny")  # noqa: PLW2901  # the same, judged harder

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from rules.model import NETWORK, POLICIES, Finding, Level, rule
-from rules.netpol.changes import Change, Stretch, compare
+from rules.netpol.changes import DIRECTIONS, Change, Stretch, alike, changed
 from rules.netpol.destinations import PRIVATE, Surroundings
 from rules.netpol.explain import words
 from rules.netpol.model import Direction
@@ -64,10 +64,12 @@ INFO = [f"{{object: {_CLOSED}, cluster: [{_POD}]}}"]
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """One Finding says all, with some of the pods."""
     proposal = propose(review, cluster)
-    groups = ((each.now, each.count) for each in proposal.subjects)
     changes = [
         change
-        for change in compare(proposal.before, proposal.after, groups)
+        for each in proposal.subjects
+        for direction in DIRECTIONS
+        if not alike(each.former[direction], each.future[direction])
+        for change in changed(each.now, each.count, each.former[direction], each.future[direction])
         if change.isolated != (True, False)
     ]
     path = () if review.operation == "DELETE" else ("spec",)

@@ -9,12 +9,12 @@ or the pod; what was there before is not held against anybody.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from rules.model import NETWORK, POD, PODS, POLICIES, Finding, Level, Path, rule
 from rules.netpol.engine import Conflict
 from rules.netpol.sides import Side
-from rules.proposal import origin_shown, propose, shown, stand
+from rules.proposal import grants, origin_shown, propose, shown, stand
 from rules.review import Cluster, Review
 from rules.words import place, printable
 
@@ -43,14 +43,14 @@ WARN = [f"{{object: {_NEW}, cluster: [{_HTTP}, {_DNS}]}}"]
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """A policy is denied where it brings the conflict; a pod that meets one is warned of."""
     if review.kind == POD.kind:
-        conflict = _conflict(stand(review, cluster).sides)
+        conflict = _conflict(stand(review, cluster).sides.values())
         if conflict is not None:
             yield _finding("meet policies", conflict, ("metadata", "labels"), "warn")
         return
     proposal = propose(review, cluster)
     for each in proposal.subjects:
-        conflict = _conflict(proposal.after.both(each.now))
-        if conflict is not None and _conflict(proposal.before.both(each.was)) is None:
+        conflict = _conflict(each.future.values())
+        if conflict is not None and _conflict(each.former.values()) is None:
             said = f"comes to {shown(each.now)} beside policies"
             yield _finding(said, conflict, ("spec",), "deny")
             return
@@ -68,6 +68,6 @@ def _finding(said: str, conflict: Conflict, path: Path, level: Level) -> Finding
     )
 
 
-def _conflict(sides: Sequence[Side]) -> Conflict | None:
-    grants = [grant for side in sides for grant in side.grants()]
-    return next(iter(sides[0].matcher.engine.conflicts(grants)), None) if grants else None
+def _conflict(directions: Iterable[tuple[Side, ...]]) -> Conflict | None:
+    sides = [side for each in directions for side in each]
+    return next(iter(sides[0].matcher.engine.conflicts(grants(sides))), None) if sides else None

@@ -71,8 +71,9 @@ def check(review: Review, cluster: Cluster, *, most_groups: int = 1000) -> Itera
     for direction in DIRECTIONS:
         if not standing.isolated(direction):
             continue
-        sides = standing.egress if direction == "egress" else standing.ingress
-        looked = search(standing.index, standing.pod, sides, foreign, most_groups)
+        looked = search(
+            standing.index, standing.pod, standing.sides[direction], foreign, most_groups
+        )
         if looked.found is not None:
             yield _finding(looked.found, direction, cluster)
         elif looked.stopped:

@@ -12,7 +12,7 @@ from functools import partial
 
 from rules.netpol.dialects import cilium
 from rules.netpol.engine import Api, Engine, Rung, Version
-from rules.netpol.engines.cilium.ends import spares, views
+from rules.netpol.engines.cilium.ends import homes, spares, views
 from rules.netpol.engines.cilium.merging import conflicts
 from rules.netpol.engines.cilium.reading import CLUSTER_NETWORK_POLICY, NETWORK_POLICY, reads
 from rules.netpol.engines.cilium.resolving import resolve
@@ -38,6 +38,7 @@ def engine(version: Version) -> Engine:
         ties="deny",
         rung=_rung,
         reads=partial(reads, version=version),
+        homes=homes,
         views=views,
         resolve=resolve,
         spares=spares,

@@ -16,10 +16,10 @@ from rules.netpol.dialects.cilium import (
     EndpointSelector,
     reserved,
 )
-from rules.netpol.engine import View
+from rules.netpol.engine import View, homes_named
 from rules.netpol.inventory import End, Inventory, Labels, Pod, PodEnd
 from rules.netpol.model import Direction
-from rules.netpol.peers import Entity, Fqdn, Networks
+from rules.netpol.peers import Entity, Fqdn, Labelled, NetworkGroup, Networks, Peer
 from rules.netpol.sets import Family
 from rules.selectors import EVERYTHING, LabelSelector, Requirement
 
@@ -87,6 +87,21 @@ def selectors(name: str) -> Iterator[EndpointSelector]:
             yield EndpointSelector(LabelSelector((asked,)))
         case _:
             yield reserved(name)
+
+
+def homes(peer: Peer) -> frozenset[str] | None:
+    """The namespaces that a peer names; addresses and names are never pods."""
+    match peer:
+        case Labelled(labels=EndpointSelector(requirements=asked)):
+            named = (
+                each.values
+                for each in asked.requirements
+                if each.key == NAMESPACE and each.operator == "In"
+            )
+            return next(named, None)
+        case Networks() | NetworkGroup():
+            return frozenset()
+    return homes_named(peer)
 
 
 def spares(direction: Direction, end: End) -> bool:
