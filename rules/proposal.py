@@ -128,9 +128,10 @@ def _stand(review: Review, index: Index) -> Standing:
 
 
 def _propose(review: Review, cluster: Cluster, index: Index) -> Proposal:
-    created = review.operation == "CREATE"
-    before = index.hold(_entry(review, None if created else review.old))
-    after = index.hold(_entry(review, None if review.operation == "DELETE" else review.object))
+    created, before, after = review.operation == "CREATE", index, index
+    if review.kind != POD.kind:
+        before = index.hold(_entry(review, None if created else review.old))
+        after = index.hold(_entry(review, None if review.operation == "DELETE" else review.object))
     found = _subjects(review, before, after)
     counted = (each for each in found if not cluster.trusts(each.now.namespace.name))
     taken = tuple(islice(counted, MOST_GROUPS))

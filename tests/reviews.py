@@ -31,6 +31,19 @@ RESTRICTED = {
 }
 
 
+ISOLATION = """\
+apiVersion: cilium.io/v2
+kind: CiliumClusterwideNetworkPolicy
+metadata: {name: isolation}
+spec:
+  endpointSelector: {}
+  ingress: [{}]
+  egress:
+  - toPorts: [{ports: [{port: "53", protocol: UDP}, {port: "15012", protocol: TCP}]}]
+"""
+"""A policy for a cluster in which no pod shall be found that nothing isolates."""
+
+
 def pod(spec: JSON = None, **metadata: JSON) -> JSON:
     """A pod that no shipped rule has anything to say of, but for what is given."""
     named = {"name": "web", "namespace": SPACE, "labels": {"istio.io/rev": REVISION}}

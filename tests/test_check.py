@@ -30,6 +30,7 @@ from rules.review import Cluster, Requester, Review
 from rules.rulebook import Configured, Rulebook
 from rules.site import Site
 from rules.words import sentence
+from tests.reviews import ISOLATION
 from webhook import codec
 from webhook import rulebook as book
 from webhook.check import FINAL, RAW, Case, Question, check
@@ -62,6 +63,7 @@ DEVELOPER = Requester("developer", frozenset({"system:authenticated"}))
 def _check(folder: Path, *texts: str, stdin: str = "", **asked: Any) -> Report:
     """The report on these texts, as files 0.yaml, 1.yaml ... of the folder."""
     paths = []
+    asked["cluster"] = (*asked.get("cluster", ()), _file(folder, "isolation.yaml", ISOLATION))
     for number, text in enumerate(texts):
         file = folder / f"{number}.yaml"
         file.write_text(text, encoding="utf-8")

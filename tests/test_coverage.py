@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rules.model import ISTIO
+from rules.model import ISTIO, POLICIES
 from tests.coverage import EXCUSED, Cover, covers, resource
 from tests.coverage_page import sent
 from tests.pages import rule_page
@@ -35,7 +35,7 @@ ASKED = {
     "replicasets.apps": WRITTEN,
     "jobs.batch": WRITTEN,
     "cronjobs.batch": WRITTEN,
-    "networkpolicies.networking.k8s.io": WRITTEN,
+    **{resource(kind, ""): DELETED for kind in POLICIES},
     **{resource(kind, ""): DELETED for kind in ISTIO},
 }
 """What must be asked about (sandbox-and-mesh 1.5, contracts 7)."""

@@ -66,7 +66,7 @@ def test_another_image_is_accepted_where_the_job_is_gone(installed: ControlPlane
     "question",
     [
         ("get", "secrets", "-n", HOME),
-        ("list", "pods", "-A"),
+        ("delete", "pods", "-A"),
         ("patch", "namespaces/default"),
         ("delete", "runtimeclasses/kata"),
         ("create", "mutatingwebhookconfigurations"),

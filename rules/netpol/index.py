@@ -35,6 +35,7 @@ from rules.netpol.entries import (
     shared,
     thrifty,
 )
+from rules.netpol.fields import mapping
 from rules.netpol.inventory import (
     NAME_LABEL,
     NOWHERE,
@@ -54,6 +55,7 @@ from rules.netpol.sets import Addresses
 from rules.netpol.shards import Shards
 from rules.netpol.sides import Side
 
+_TOLD_BY = ("containers", "initContainers", "serviceAccountName", "hostNetwork")
 _Name = TypeVar("_Name")
 _Value = TypeVar("_Value")
 
@@ -135,7 +137,14 @@ class Index:
 
     def pod(self, node: Any, namespace: str) -> Pod:
         """A pod that is to come, as it would be known in its namespace."""
-        (pod,) = census.take([{**node, "apiVersion": "v1", "kind": "Pod"}]).pods
+        spec = mapping(node, "spec")
+        whole = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"labels": mapping(node, "metadata").get("labels")},
+            "spec": {field: spec.get(field) for field in _TOLD_BY},
+        }
+        (pod,) = census.take([whole]).pods
         return self._pod(self.home(namespace), self._known(group_of(pod)))
 
     def pods(self, namespace: str) -> Iterator[tuple[Pod, int]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.serving import Serving, issue
-from tests.reviews import REVISION, SPACE
+from tests.reviews import ISOLATION, REVISION, SPACE
 
 VIEW = f"""\
 kind: Namespace
@@ -27,7 +27,8 @@ handler: kata
 kind: MutatingWebhookConfiguration
 apiVersion: admissionregistration.k8s.io/v1
 metadata: {{name: injector, labels: {{app: sidecar-injector, istio.io/rev: {REVISION}}}}}
-"""
+---
+{ISOLATION}"""
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 Why: a pod that no policy isolates may send anything anywhere, whatever other policies say.
 Source: specification egress 3 and 4; Kubernetes documentation, Network Policies.
 
+Of a pod on the network of its node, which no policy isolates, `host-namespaces-not-shared` speaks.
 By the built-in rulebook this warns: it would stop all of a cluster that has no policies yet.
 """
 
@@ -21,6 +22,7 @@ _POLICY = (
 _POD = "{kind: Pod, metadata: {labels: {app: web}}, spec: {containers: [{name: app}]}}"
 _BESIDE = f"{{object: {_POD}, cluster: [%s]}}"
 ALLOW = [
+    "{kind: Pod, spec: {hostNetwork: true, containers: [{name: app}]}}",
     _BESIDE % (_POLICY % ("{}", "Egress")),
     _BESIDE % (_POLICY % ("{matchExpressions: [{key: absent, operator: DoesNotExist}]}", "Egress")),
 ]
@@ -28,7 +30,6 @@ DENY = [
     _POD,
     _BESIDE % (_POLICY % ("{}", "Ingress")),
     _BESIDE % (_POLICY % ("{matchLabels: {of: others}}", "Egress")),
-    "{kind: Pod, spec: {hostNetwork: true, containers: [{name: app}]}}",
 ]
 
 
@@ -36,6 +37,8 @@ DENY = [
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """The place is the labels, for policies select by them."""
     standing = stand(review, cluster)
+    if standing.pod.host_network:
+        return
     if not standing.isolated("egress"):
         yield Finding(
             check="EGRESS-ISOLATED",

@@ -48,25 +48,22 @@ ALLOW = [
 WARN = [
     f"{{object: {_POD}, cluster: [{_NAMES}]}}",
     f"{{object: {_POD}, cluster: [{_NAMES}, {_POLICY % ('asks', _DNS % '*.org')}]}}",
-    f"{{object: null, old: {_ASKS}, operation: DELETE, cluster: [{_STORED}, {_NAMES}, {_ASKS}]}}",
 ]
 
 
 @rule(
     kinds=(*PODS, CILIUM_POLICY, CILIUM_CLUSTER_POLICY, CLUSTER_POLICY),
-    operations=("CREATE", "UPDATE", "DELETE"),
     reads=NETWORK,
     severity="medium",
 )
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """A policy is judged with all others, for each group of pods that it selects, or alone."""
     if review.kind == "Pod":
-        if review.operation != "DELETE":
-            about = grants(stand(review, cluster).sides["egress"])
-            yield from _told(about, ("metadata", "labels"), "let the pod")
+        about = grants(stand(review, cluster).sides["egress"])
+        yield from _told(about, ("metadata", "labels"), "let the pod")
         return
     proposal = propose(review, cluster)
-    path = () if review.operation == "DELETE" else ("spec",)
+    path = ("spec",)
     for each in proposal.subjects:
         about = grants(each.future["egress"])
         said = list(_told(about, path, f"leaves {printable(shown(each.now))} to"))
