@@ -85,11 +85,11 @@ class Proposal:
         """The pods that some policy isolated before, and none does after."""
         return (each.now for each in self.subjects if each.freed(direction))
 
-    @property
-    def limit(self) -> str:
-        """What was looked at and what not, in words; "" where all was."""
-        seen = len(self.subjects)
-        return f"judged on {seen} of {seen + self.left_out} groups" if self.left_out else ""
+    def limit(self, most: int = MOST_GROUPS) -> str:
+        """What was looked at and what not, in words, where few were; "" where all was."""
+        every = len(self.subjects) + self.left_out
+        seen = min(most, len(self.subjects))
+        return f"judged on {seen} of {every} groups" if seen < every else ""
 
 
 def stand(review: Review, cluster: Cluster) -> Standing:
@@ -118,8 +118,9 @@ def grants(sides: Iterable[Side]) -> list[Grant]:
 
 
 def _sides(index: Index, pod: Pod) -> Sides:
-    network, ends = index.network(pod.namespace.name), tuple(index.ends(pod))
-    return {each: tuple(network.side(end, each) for end in ends) for each in DIRECTIONS}
+    network = index.network(pod.namespace.name)
+    found = [network.sides(end) for end in index.ends(pod)]
+    return {each: tuple(sides[each] for sides in found) for each in DIRECTIONS}
 
 
 def _stand(review: Review, index: Index) -> Standing:

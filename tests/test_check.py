@@ -487,7 +487,7 @@ def test_check_and_the_server_say_the_same(tmp_path: Path) -> None:
     for value in (_pod(), _pod("kata-vm-isolation"), {**_pod(), "spec": {"containers": 5}}):
         report = _check(tmp_path, MESHED, json.dumps(value), requester=DEVELOPER)
         rulebook = book.load(None)
-        cluster = Cluster.of([json.loads(json.dumps(_namespace()))], rulebook.site)
+        cluster = Cluster.of([_namespace(), yaml.safe_load(ISOLATION)], rulebook.site)
         body = json.dumps(_review(object=value)).encode()
         decision = judge(codec.decode(body, phases=RAW), rulebook, cluster)
         mine = report.judged[1].decision

@@ -11,10 +11,11 @@ for pod_end in inventory.ends(pod):
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from math import inf
+from typing import get_args
 
 from rules.netpol.engine import Engine
 from rules.netpol.inventory import Inventory, PodEnd, Tier
@@ -39,9 +40,18 @@ class Network:
 
     def side(self, pod: PodEnd, direction: Direction) -> Side:
         """What applies to a pod in a direction."""
+        return self._side(self._about(pod), pod, direction)
+
+    def sides(self, pod: PodEnd) -> Mapping[Direction, Side]:
+        """What applies to a pod in both directions, in little more than the time for one."""
+        about = self._about(pod)
+        return {each: self._side(about, pod, each) for each in get_args(Direction)}
+
+    def _about(self, pod: PodEnd) -> list[Policy]:
         free = pod.pod.host_network and not self.matcher.engine.host_network
-        policies = () if free else self.policies
-        about = [each for each in policies if self._applies(each, pod)]
+        return [] if free else [each for each in self.policies if self._applies(each, pod)]
+
+    def _side(self, about: Iterable[Policy], pod: PodEnd, direction: Direction) -> Side:
         by_tier: dict[str, tuple[list[Grant], list[Isolation]]] = defaultdict(lambda: ([], []))
         for policy in about:
             for grant in policy.grants:

@@ -26,6 +26,11 @@ def unresolvable(grants: Iterable[Grant]) -> Iterator[tuple[Grant, str]]:
                 yield grant, name
 
 
+def asks_names(grants: Iterable[Grant]) -> bool:
+    """Whether rules are about names: to reach them, or to ask for them."""
+    return any(grant.l7 is L7.DNS or any(_names(grant)) for grant in grants)
+
+
 def _names(grant: Grant) -> Iterator[str]:
     for entry in grant.peers:
         if isinstance(entry, PeerEntry):

@@ -73,7 +73,7 @@ def _fed(steps: list[Step], networks: list[Network]) -> Index:
     objects: dict[Kind, dict[str, Any]] = {kind: {} for kind in NETWORK}
 
     async def run() -> Index:
-        feed = Feed(lambda: objects.items())
+        feed = Feed(objects.items)
         running = asyncio.create_task(feed.run(lambda: None))
         for puts, rests, (kind, value) in steps:
             item = _kept(kind).read(json_of(value))

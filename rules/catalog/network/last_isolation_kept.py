@@ -93,9 +93,9 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
         yield Finding(
             check="LIMIT",
             path=(),
-            message=f"{state}, {proposal.limit}; whether it is the last isolation of the others "
+            message=f"{state}, {proposal.limit()}; whether it is the last isolation of the others "
             "cannot be said in time: first add a policy that isolates what this one does",
-            found=proposal.limit,
+            found=proposal.limit(),
         )
 
 

@@ -20,8 +20,9 @@ from rules.model import (
     Finding,
     rule,
 )
+from rules.netpol.index import Index
 from rules.netpol.model import Grant
-from rules.netpol.resolution import unresolvable
+from rules.netpol.resolution import asks_names, unresolvable
 from rules.proposal import grants, key_in, origin_shown, propose, shown, stand
 from rules.review import Cluster, Review
 from rules.words import place, printable
@@ -63,6 +64,9 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
         yield from _told(about, ("metadata", "labels"), "let the pod")
         return
     proposal = propose(review, cluster)
+    own = _grants(proposal.after, review)
+    if not (asks_names(own) or asks_names(_grants(proposal.before, review))):
+        return
     path = ("spec",)
     for each in proposal.subjects:
         about = grants(each.future["egress"])
@@ -71,9 +75,11 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
             yield said[0]
             return
     if not proposal.subjects and not proposal.left_out:
-        key = key_in(review)
-        own = [g for policy in proposal.after.policies_at(key) for g in policy.grants]
         yield from _told(own, path, "lets its pods")
+
+
+def _grants(index: Index, review: Review) -> list[Grant]:
+    return [g for policy in index.policies_at(key_in(review)) for g in policy.grants]
 
 
 def _told(about: list[Grant], path: tuple[str, ...], who: str) -> Iterator[Finding]:

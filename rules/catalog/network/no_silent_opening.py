@@ -20,7 +20,7 @@ from rules.netpol.explain import words
 from rules.netpol.model import Direction
 from rules.netpol.peers import Networks
 from rules.netpol.sets import Ports
-from rules.proposal import Proposal, propose, shown
+from rules.proposal import propose, shown
 from rules.review import Cluster, Review
 from rules.words import printable
 
@@ -61,12 +61,12 @@ INFO = [f"{{object: {_CLOSED}, cluster: [{_POD}]}}"]
     transition=True,
     severity="low",
 )
-def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
-    """One Finding says all, with some of the pods."""
+def check(review: Review, cluster: Cluster, *, most_groups: int = 200) -> Iterator[Finding]:
+    """`most_groups`: how many groups of pods are looked at while somebody waits."""
     proposal = propose(review, cluster)
     changes = [
         change
-        for each in proposal.subjects
+        for each in proposal.subjects[:most_groups]
         for direction in DIRECTIONS
         if not alike(each.former[direction], each.future[direction])
         for change in changed(each.now, each.count, each.former[direction], each.future[direction])
@@ -87,7 +87,7 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
             found=said,
             level=level,
         )
-    yield from _limit(proposal)
+    yield from _limit(proposal.limit(most_groups))
 
 
 def _told(changes: list[Change], cluster: Cluster) -> dict[tuple[Deed, Direction, str], Ports]:
@@ -120,13 +120,13 @@ def _sentence(key: tuple[Deed, Direction, str], ports: Ports) -> str:
     return f"{deed} {words(ports)} {'to' if direction == 'egress' else 'from'} {where}"
 
 
-def _limit(proposal: Proposal) -> Iterator[Finding]:
-    if proposal.left_out:
+def _limit(limit: str) -> Iterator[Finding]:
+    if limit:
         yield Finding(
             check="LIMIT",
             path=(),
-            message=f"is about very many pods and was {proposal.limit}; look at the others with "
+            message=f"is about very many pods and was {limit}; look at the others with "
             "`sallyport reach`",
-            found=proposal.limit,
+            found=limit,
             level="warn",
         )

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator
 
 from rules.model import NETWORK, POD, PODS, POLICIES, Finding, Level, Path, rule
 from rules.netpol.engine import Conflict
+from rules.netpol.model import NO_INSPECTION
 from rules.netpol.sides import Side
-from rules.proposal import grants, origin_shown, propose, shown, stand
+from rules.proposal import grants, key_in, origin_shown, propose, shown, stand
 from rules.review import Cluster, Review
 from rules.words import place, printable
 
@@ -48,6 +49,9 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
             yield _finding("meet policies", conflict, ("metadata", "labels"), "warn")
         return
     proposal = propose(review, cluster)
+    own = proposal.after.policies_at(key_in(review))
+    if all(grant.inspection == NO_INSPECTION for policy in own for grant in policy.grants):
+        return
     for each in proposal.subjects:
         conflict = _conflict(each.future.values())
         if conflict is not None and _conflict(each.former.values()) is None:
