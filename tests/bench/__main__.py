@@ -19,6 +19,7 @@ from tests.bench import (
     lasting,
     machine,
     page,
+    policies,
     samples,
     second_voice,
     targets,
@@ -84,6 +85,9 @@ def _measure(bench: Bench, chosen: set[str], *, quick: bool) -> Measured:
     if "second voice" in chosen:
         found.duets, found.slow = second_voice.measure(bench), second_voice.slow(bench)
         found.figures += targets.second_voice(found.duets)
+    if "policies" in chosen:
+        found.policies = policies.measure(bench)
+        found.figures += targets.policies(found.policies)
     found.figures.sort(key=lambda one: int(one.target[1:]))
     return found
 

@@ -14,6 +14,7 @@ from tests.bench.connections import NewConnection
 from tests.bench.direct import OpenLoop, Result, Slice
 from tests.bench.judgement import Judgement
 from tests.bench.load import Report
+from tests.bench.policies import Cost
 from tests.bench.second_voice import Duet, Slow, Turn
 from tests.bench.targets import Figure, chosen
 from tests.bench.through import CLIENTS, PAIRS, Round, Share
@@ -88,6 +89,7 @@ class Measured:
     rounds: list[Round] = field(default_factory=list)
     duets: list[Duet] = field(default_factory=list)
     slow: list[Slow] = field(default_factory=list)
+    policies: list[Cost] = field(default_factory=list)
 
 
 def tables(measured: Measured) -> str:
@@ -109,6 +111,8 @@ def tables(measured: Measured) -> str:
         parts.append("## With OPA as a second voice\n\n" + _duets(measured.duets))
     if measured.slow:
         parts.append("When OPA takes a second:\n\n" + _slow(measured.slow))
+    if measured.policies:
+        parts.append("## Network policies\n\n" + _policies(measured.policies))
     return "\n".join(parts)
 
 
@@ -131,6 +135,26 @@ def _targets(figures: Iterable[Figure]) -> str:
 
     head = ["target", "what", "measured", "span", "limit", "verdict"]
     return _table(head, [row(one) for one in figures])
+
+
+def _policies(costs: Iterable[Cost]) -> str:
+    head = ["namespaces", "index s", "MiB", "all pods once s", "question", "p50 ms", "p99 ms"]
+    return _table(
+        head,
+        [
+            [
+                f"{one.namespaces:,}",
+                f"{one.build:.1f}",
+                f"{one.resident:.0f}",
+                f"{one.audit:.1f}",
+                question,
+                f"{one.p50[question] / 1000:.2f}",
+                f"{one.p99[question] / 1000:.2f}",
+            ]
+            for one in costs
+            for question in one.p50
+        ],
+    )
 
 
 def _alone(results: Iterable[Result]) -> str:

@@ -10,6 +10,7 @@ from tests.bench.connections import NewConnection
 from tests.bench.direct import DEPLOYMENT, MUTATE, POD, RATE, OpenLoop, Result
 from tests.bench.lasting import CONNECTIONS, REVIEWS, Memory, Start
 from tests.bench.load import Report
+from tests.bench.policies import Cost
 from tests.bench.second_voice import Duet
 from tests.bench.through import CLIENTS, PAIRS, Pair, Round
 from tests.bench.view import NAMESPACES, View
@@ -24,6 +25,7 @@ MEASUREMENTS = {
     "through": ("T4", "T10"),
     "judgement": (),
     "second voice": ("T12",),
+    "policies": ("T13",),
 }
 """What must be run for a target."""
 
@@ -175,3 +177,13 @@ def chosen(rounds: Iterable[Round], pair: Pair, clients: int) -> list[Round]:
 def _waits(result: Result) -> list[float]:
     """The p99 of ours in milliseconds, the median of each round's slices."""
     return [median(one.seen.p99 for one in turn.ours) / 1000 for turn in result.rounds]
+
+
+def policies(costs: Sequence[Cost]) -> Iterator[Figure]:
+    """T13: what network policies cost in the largest cluster."""
+    largest = costs[-1]
+    where = f"with {largest.namespaces:,} namespaces"
+    for question, most in (("pod", 1.0), ("policy", 2.0)):
+        what = f"p99 of the network rules on a {question} {where}"
+        yield Figure("T13", what, [largest.p99[question] / 1000], " ms", most=most)
+    yield Figure("T13", f"memory of the index {where}", [largest.resident], " MiB", most=150)

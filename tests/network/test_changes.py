@@ -1,0 +1,141 @@
+"""What the creation, change and deletion of policies and labels does to pods that run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from rules.model import JSON, POLICIES, Kind
+from rules.review import Cluster
+from rules.site import Network, Site
+from tests.examples import RULES, rulebook
+from tests.reviews import ask, written
+from webhook.codec import decode
+from webhook.judge import judge
+
+RULE_OF = {rule.name: rule for rule in RULES}
+KIND_OF = {kind.kind: kind for kind in POLICIES}
+OBJECTS: dict[str, JSON] = {
+    name: yaml.safe_load(text)
+    for name, text in {
+        "pod": "{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: t, labels: {app: web}}}",
+        "closed": "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: closed,"
+        " namespace: t}, spec: {podSelector: {}, policyTypes: [Egress]}}",
+        "to-443": "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: tls,"
+        " namespace: t}, spec: {podSelector: {}, policyTypes: [Egress], egress:"
+        " [{to: [{ipBlock: {cidr: 8.8.8.8/32}}], ports: [{port: 443}]}]}}",
+        "cilium": "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: cilium,"
+        " namespace: t}, spec: {endpointSelector: {}, egress: [{}]}}",
+        "cluster": "{apiVersion: cilium.io/v2, kind: CiliumClusterwideNetworkPolicy,"
+        " metadata: {name: cluster}, spec: {endpointSelector: {}, egress: [{}]}}",
+        "http": "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: http,"
+        " namespace: t}, spec: {endpointSelector: {}, egress: [{toEndpoints: [{}], toPorts:"
+        " [{ports: [{port: '53', protocol: TCP}], rules: {http: [{}]}}]}]}}",
+        "dns": "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: dns,"
+        " namespace: t}, spec: {endpointSelector: {}, egress: [{toEndpoints: [{}], toPorts:"
+        " [{ports: [{port: '53', protocol: TCP}], rules: {dns: [{matchPattern: '*'}]}}]}]}}",
+        "to-nobody": "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: n,"
+        " namespace: t}, spec: {podSelector: {}, policyTypes: [Egress], egress:"
+        " [{to: [{podSelector: {matchLabels: {app: absent}}}]}]}}",
+        "terminating": "{apiVersion: v1, kind: Namespace, metadata: {name: t,"
+        " deletionTimestamp: '2026-01-01T00:00:00Z'}}",
+        "platform": "{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: kube-system}}",
+        "cluster-policy": "{apiVersion: policy.networking.k8s.io/v1alpha2,"
+        " kind: ClusterNetworkPolicy, metadata: {name: c}, spec: {tier: Admin, priority: 1,"
+        " subject: {namespaces: {}}, egress: [{action: Accept, to: [{networks: [9.9.9.9/32]}]}]}}",
+        "admin": "{apiVersion: policy.networking.k8s.io/v1alpha1, kind: AdminNetworkPolicy,"
+        " metadata: {name: c}, spec: {priority: 1, subject: {namespaces: {}}, egress:"
+        " [{action: Allow, to: [{networks: [9.9.9.9/32]}]}]}}",
+        "baseline": "{apiVersion: policy.networking.k8s.io/v1alpha1,"
+        " kind: BaselineAdminNetworkPolicy, metadata: {name: default}, spec:"
+        " {subject: {namespaces: {}}, egress: [{action: Deny, to: [{networks: [9.9.9.9/32]}]}]}}",
+    }.items()
+}
+
+
+def _said(
+    rule: str,
+    *beside: str,
+    new: str = "",
+    old: str = "",
+    engine: Any = "cilium",
+    **parameters: JSON,
+) -> list[str]:
+    """What a rule says of `new`, in the place of `old`, in a cluster with these objects."""
+    cluster = Cluster.of([OBJECTS[name] for name in beside], Site(network=Network(engine=engine)))
+    value = OBJECTS.get(new) or OBJECTS.get(old)
+    assert value is not None
+    kind: Kind = KIND_OF[value["kind"]]
+    asked = ask(
+        OBJECTS.get(new),
+        kind,
+        operation="UPDATE" if new and old else "CREATE" if new else "DELETE",
+        old=OBJECTS.get(old),
+        namespace=value["metadata"].get("namespace", ""),
+        name=OBJECTS[old or new]["metadata"]["name"],
+    )
+    review = decode(written(asked), phases=("final",))
+    found = judge(review, rulebook(RULE_OF[rule], parameters=parameters), cluster).findings
+    assert not [finding for finding in found if finding.error]
+    return [f"{finding.level} {finding.check}: {finding.message}" for finding in found]
+
+
+@pytest.mark.parametrize("last", ["closed", "cilium", "cluster"])
+def test_the_last_isolation_stays_whoever_wrote_it(last: str) -> None:
+    (said,) = _said("last-isolation-kept", "pod", last, old=last)
+    assert said.startswith("deny LAST-ISOLATION: goes, and no other policy isolates pods app=web")
+    assert not _said("last-isolation-kept", "pod", last, "to-443", old=last)
+    assert not _said("last-isolation-kept", last, old=last)
+    assert not _said("last-isolation-kept", "pod", "terminating", last, old=last)
+
+
+def test_pods_of_the_platform_are_not_held_against_a_policy_of_the_cluster() -> None:
+    assert not _said("last-isolation-kept", "platform", "cluster", old="cluster")
+
+
+def test_what_a_grant_opens_beside_an_isolation_is_told_with_class_and_port() -> None:
+    (said,) = _said("no-silent-opening", "pod", "closed", new="to-443")
+    assert said.startswith("warn OPENED: opens 443/TCP to the Internet, for pods app=web")
+
+
+def test_what_a_first_policy_closes_is_information() -> None:
+    (said,) = _said("no-silent-opening", "pod", new="closed")
+    assert said.startswith("info CLOSED: closes every port to the Internet; closes")
+
+
+@pytest.mark.parametrize(
+    ("policy", "engine", "told"),
+    [
+        ("cluster", "cilium", "info CLOSED"),
+        ("admin", "spec", "warn OPENED"),
+        ("cluster-policy", "spec", "warn OPENED"),
+        ("baseline", "spec", "info CLOSED"),
+    ],
+)
+def test_policies_of_the_cluster_are_judged_by_what_they_change(
+    policy: str, engine: str, told: str
+) -> None:
+    beside = ["pod", "closed"] if told == "warn OPENED" else ["pod"]
+    (said,) = _said("no-silent-opening", *beside, new=policy, engine=engine)
+    assert said.startswith(told)
+
+
+def test_over_the_limit_it_is_said_on_how_many_it_was_judged() -> None:
+    said = _said("no-silent-opening", "pod", new="cluster", most_groups=0)
+    assert [each.partition(";")[0] for each in said] == [
+        "warn LIMIT: is about very many pods and was judged on 0 of 1 groups"
+    ]
+
+
+def test_who_brings_a_conflict_is_denied_and_who_finds_it_is_not() -> None:
+    (said,) = _said("policies-mergeable", "pod", "dns", new="http")
+    assert said.startswith("deny CILIUM-CONFLICT: comes to pods app=web")
+    assert not _said("policies-mergeable", "pod", "dns", "http", new="closed")
+    assert not _said("policies-mergeable", "pod", "dns", "http", new="http", old="http")
+
+
+def test_a_peer_that_is_nobody_is_told_at_its_place() -> None:
+    (said,) = _said("policies-select-pods", "pod", new="to-nobody")
+    assert said.startswith("warn PEER-NOTHING: is no pod that there is")
