@@ -11,9 +11,12 @@ import json
 from collections.abc import Mapping
 from copy import deepcopy
 
+import yaml
+
 from rules.model import JSON
 from tests.bench import manifest
 from tests.bench.fields import fields_of
+from tests.reviews import ISOLATION
 from webhook.injector import inject
 
 NAMESPACE = "blue-prod"
@@ -43,6 +46,7 @@ CLUSTER: tuple[JSON, ...] = (
             "labels": {"app": "sidecar-injector", "istio.io/rev": REVISION},
         },
     },
+    yaml.safe_load(ISOLATION),
 )
 """What exists, besides namespaces."""
 
