@@ -158,6 +158,7 @@ def _network_rules() -> Rulebook:
 def _cost(namespaces: int) -> Cost:
     book = _network_rules()
     index, build, resident = _build(namespaces, book.site)
+    gc.freeze()  # as the server does once it is ready
     names = {name: index.namespaces.get(name) for name in index.namespaces}
     cluster = Cluster.of(
         [
