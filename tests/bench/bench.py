@@ -55,8 +55,7 @@ class Bench:
             (folder / f"{name}.json").write_bytes(body)
         for name, body in samples.creations().items():
             (folder / f"create-{name}.json").write_bytes(body)
-        view = [*samples.CLUSTER, samples.namespace(samples.NAMESPACE)]
-        text = "\n---\n".join(json.dumps(value) for value in view)
+        text = "\n---\n".join(json.dumps(value) for value in samples.view())
         (folder / "cluster.yaml").write_text(text, encoding="utf-8")
         (folder / "staged.yaml").write_text(samples.rulebook(), encoding="utf-8")
         os.sched_setaffinity(0, cores.load)
