@@ -21,6 +21,7 @@ from rules.netpol.connections import (
 from rules.netpol.engine import Api, Engine
 from rules.netpol.engines import NEWEST_CILIUM, engine_of
 from rules.netpol.explain import Doubt
+from rules.netpol.inventory import Inventory
 from rules.netpol.languages import LANGUAGES, translate
 from rules.netpol.model import Origin, Policy, Unknown
 from rules.netpol.reach import Network
@@ -138,7 +139,7 @@ class _Case:
         )
         survey = Survey(Network.of(self.engine, inventory, policies), self.question.asked)
         self._check_ends(survey)
-        rows, uncertain = [], [*self._uncounted(policies), *self._unmerged(survey)]
+        rows, uncertain = [], [*self._uncounted(policies, inventory), *self._unmerged(survey)]
         for connection in sorted(survey.connections(), key=_order):
             uncertain += self._uncertain(survey, connection)
             if connection.verdict.allowed:
@@ -173,10 +174,11 @@ class _Case:
         why = tuple((self._named(each.origin), each) for each in told)
         return Row(connection, why)
 
-    def _uncounted(self, policies: Iterable[Policy]) -> Iterator[Uncertain]:
+    def _uncounted(self, policies: Iterable[Policy], inventory: Inventory) -> Iterator[Uncertain]:
         """Objects that do not count, or not as they read."""
         for policy in policies:
-            for unknown in self.engine.reads(policy).unknowns:
+            read = self.engine.reads(policy).unknowns
+            for unknown in (*read, *self.engine.refuses(policy, inventory)):
                 if unknown.consequence != "undecided" or isinstance(policy.subject, Unknown):
                     doubt = Doubt(policy.origin, unknown.path, unknown.reason)
                     yield self._doubt("", "", doubt)

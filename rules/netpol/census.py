@@ -13,6 +13,7 @@ from typing import Any
 
 from rules.netpol.fields import (
     JSON,
+    is_order,
     labels_of,
     listed,
     mapping,
@@ -50,7 +51,9 @@ _TEMPLATES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("batch", "Job"): _TEMPLATE,
     ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
 }
-_CALICO = frozenset({"projectcalico.org", "crd.projectcalico.org"})
+_CALICO_API = "projectcalico.org"
+_CALICO = ("crd.projectcalico.org", _CALICO_API)
+_RESERVED_LABEL = "projectcalico.org/namespace"
 _ORDER_STORED_BY_CALICO_API = 1_000_000
 _SERVICE_NAME = "kubernetes.io/service-name"
 
@@ -73,8 +76,8 @@ def take(
         {(a.namespace, a.name): a for a in _accounts(found["", "ServiceAccount"], namespace)},
         namespace,
     )
-    calico = {
-        kind: [value for group in sorted(_CALICO) for value in found[group, kind]]
+    stored = {
+        kind: [value for group in _CALICO for value in found[group, kind] if _is_stored(value)]
         for kind in ("NetworkSet", "GlobalNetworkSet", "Tier")
     }
     pods = tuple(
@@ -90,11 +93,11 @@ def take(
             _slice(value, namespace) for value in found["discovery.k8s.io", "EndpointSlice"]
         ),
         network_sets=(
-            *(_network_set(value, namespace) for value in calico["NetworkSet"]),
-            *(_network_set(value, "") for value in calico["GlobalNetworkSet"]),
+            *(_network_set(value, namespace) for value in stored["NetworkSet"]),
+            *(_network_set(value, "") for value in stored["GlobalNetworkSet"]),
         ),
         cidr_groups=tuple(map(_cidr_group, found["cilium.io", "CiliumCIDRGroup"])),
-        tiers=TIERS | {tier.name: tier for tier in map(_tier, calico["Tier"])},
+        tiers=TIERS | {tier.name: tier for tier in map(_tier, stored["Tier"])},
         pod_networks=pod_networks,
     )
 
@@ -197,6 +200,18 @@ def _slice(value: JSON, namespace: str) -> EndpointSlice:
     )
 
 
+def _is_stored(value: JSON) -> bool:
+    """Whether a Tier or a set of networks is taken by whoever keeps it."""
+    spec = mapping(value, "spec")
+    if text(value, "kind") == "Tier":
+        return spec.get("defaultAction") in (None, "Deny", "Pass")
+    checked = text(value, "apiVersion").startswith(f"{_CALICO_API}/")
+    return not checked or (
+        _RESERVED_LABEL not in labels_of(value)
+        and all(isinstance(each, str) and _addresses(each) for each in listed(spec, "nets"))
+    )
+
+
 def _network_set(value: JSON, namespace: str) -> NetworkSet:
     own = namespace_of(value, namespace) if namespace else ""
     return NetworkSet(
@@ -213,10 +228,10 @@ def _tier(value: JSON) -> Tier:
     name, spec = name_of(value), mapping(value, "spec")
     known = TIERS.get(name, Tier(name))
     order = spec.get("order")
-    if not isinstance(order, int | float) and known.order is None:
-        stored = text(value, "apiVersion").startswith("projectcalico.org/")
+    if not is_order(order) and known.order is None:
+        stored = text(value, "apiVersion").startswith(f"{_CALICO_API}/")
         order = _ORDER_STORED_BY_CALICO_API if stored else None
-    elif not isinstance(order, int | float):
+    elif not is_order(order):
         order = known.order
     passes = spec.get("defaultAction") == "Pass"
     return replace(known, order=order, end="pass" if passes else known.end)

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from rules.netpol.inventory import End, Inventory, Labels, Namespace, PodEnd
 from rules.netpol.match import Match
-from rules.netpol.model import Direction, Grant, NamedPort, Origin, Policy
+from rules.netpol.model import Direction, Grant, NamedPort, Origin, Policy, Unknown
 from rules.netpol.peers import Entity, Fqdn, NetworkGroup, Nodes, ServiceRef, Services
 from rules.netpol.sets import Ports
 from rules.selectors import Path
@@ -59,6 +59,11 @@ class Conflict:
 def as_written(policy: Policy) -> Policy:
     """A policy means what its dialect says."""
     return policy
+
+
+def nothing_refused(policy: Policy, inventory: Inventory) -> Iterable[Unknown]:  # noqa: ARG001
+    """No policy is refused for what the cluster holds."""
+    return ()
 
 
 def plain_views(end: End, inventory: Inventory) -> Iterable[View]:  # noqa: ARG001  # a hook
@@ -121,6 +126,7 @@ class Engine:
                     rules in turn
     reads           what it makes of a policy before any is weighed, where that is not what the
                     dialect says: rules that it reads wider, void ones that it brings to life
+    refuses         for what of the cluster a policy is not even stored (a tier that is not there)
     views           labels under which it knows an end
     resolve         on which ports an end is what a peer of these kinds means
     port_names      the numbers that a name stands for at a destination
@@ -140,6 +146,7 @@ class Engine:
     rung: Callable[[Grant], Rung] = by_order
     ties: Literal["deny", "weakest"] = "weakest"
     reads: Callable[[Policy], Policy] = as_written
+    refuses: Callable[[Policy, Inventory], Iterable[Unknown]] = nothing_refused
     views: Callable[[End, Inventory], Iterable[View]] = plain_views
     resolve: Callable[[Resolved, End, Inventory], Match] = unresolved
     port_names: Callable[[NamedPort, End, Inventory], Match] = ports_by_name

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from math import isnan
+from typing import Any, TypeGuard
 
 JSON = Mapping[str, Any]
 
@@ -51,3 +52,8 @@ def namespace_of(value: Any, default: str) -> str:
 def labels_of(value: Any) -> Mapping[str, str]:
     """The labels of an object or template."""
     return strings(mapping(value, "metadata").get("labels"))
+
+
+def is_order(value: Any) -> TypeGuard[float]:
+    """Whether something can be put in order by it: a number, and neither a boolean nor NaN."""
+    return type(value) is int or (isinstance(value, float) and not isnan(value))

@@ -97,6 +97,11 @@ class Surroundings:
             pod_networks=self.pod_networks,
         )
 
+    @cached_property
+    def homes(self) -> frozenset[str]:
+        """The namespaces whose labels count for something that lies in them besides pods."""
+        return frozenset(each.namespace for each in self.inventory.network_sets)
+
 
 @dataclass(frozen=True, slots=True)
 class Index:
@@ -194,7 +199,9 @@ class Index:
         return tuple(network.side(end, direction) for end in self.ends(pod))
 
     def _matcher(self) -> Matcher:
-        return Matcher(self.engine, self.surroundings.inventory)
+        inventory, homes = self.surroundings.inventory, self.surroundings.homes
+        known = {name: home for name in homes if (home := self.namespaces.get(name))}
+        return Matcher(self.engine, replace(inventory, namespaces=known) if known else inventory)
 
     def _pod(self, home: Namespace, group: Group) -> Pod:
         account = Key(_ACCOUNT, home.name, group.account)

@@ -14,6 +14,7 @@ from rules.netpol.peers import (
     AllOf,
     AnyOf,
     Anywhere,
+    Endpoints,
     Fqdn,
     Labelled,
     Namespaces,
@@ -54,7 +55,7 @@ class Matcher:
                 return ALWAYS
             case AllOf() | AnyOf() | Not():
                 return self._combined(peer, end)
-            case Pods() | Namespaces() | Labelled():
+            case Pods() | Namespaces() | Labelled() | Endpoints():
                 return self._labelled(peer, end)
             case Networks(addresses):
                 return self._addresses(addresses, end)
@@ -88,7 +89,7 @@ class Matcher:
             case Unknown():
                 return _unread(entry)
 
-    def _labelled(self, peer: Pods | Namespaces | Labelled, end: End) -> Match:
+    def _labelled(self, peer: Pods | Namespaces | Labelled | Endpoints, end: End) -> Match:
         found = [
             view.certain for view in self.engine.views(end, self.inventory) if _matches(peer, view)
         ]
@@ -123,11 +124,13 @@ def _numbered(protocols: tuple[Protocol, ...], first: int, last: int) -> Match:
     return Match.on(PortEntry((), protocols, first, last).ports)
 
 
-def _matches(peer: Pods | Namespaces | Labelled, view: View) -> bool:
+def _matches(peer: Pods | Namespaces | Labelled | Endpoints, view: View) -> bool:
     if isinstance(peer, Labelled):
         return peer.labels.matches(view.labels)
     if view.namespace is None:
         return False
+    if isinstance(peer, Endpoints):
+        return peer.labels.matches(view.labels)
     if isinstance(peer, Namespaces):
         return peer.labels.matches(view.namespace.labels)
     own = view.namespace

@@ -64,6 +64,16 @@ class Labelled:
 
 
 @dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Pods that the engine knows themselves under labels that match.
+
+    A `Labelled` peer holds a pod, too, whose address lies in a set of networks with such labels.
+    """
+
+    labels: LabelExpression
+
+
+@dataclass(frozen=True, slots=True)
 class Networks:
     """Addresses. Whether those of pods and nodes count depends on the engine."""
 
@@ -97,11 +107,15 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class ServiceRef:
-    """What stands behind Services: that name, or those labels; namespace None means any."""
+    """What stands behind Services: that name, or those labels; namespace None means any.
+
+    It is met on the ports that the Services lead to, or on every port.
+    """
 
     namespace: str | None
     name: str = ""
     labels: LabelExpression | None = None
+    every_port: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +163,7 @@ Peer = (
     Pods
     | Namespaces
     | Labelled
+    | Endpoints
     | Networks
     | NetworkGroup
     | Fqdn

@@ -41,7 +41,7 @@ class Network:
         """What applies to a pod in a direction."""
         free = pod.pod.host_network and not self.matcher.engine.host_network
         policies = () if free else self.policies
-        about = [each for each in policies if self.matcher.subject(each.subject, pod)]
+        about = [each for each in policies if self._applies(each, pod)]
         by_tier: dict[str, tuple[list[Grant], list[Isolation]]] = defaultdict(lambda: ([], []))
         for policy in about:
             for grant in policy.grants:
@@ -70,6 +70,10 @@ class Network:
                 if isinstance(entry, PeerEntry)
             )
             yield from sorted({peer for peer in peers if isinstance(peer, Fqdn)}, key=str)
+
+    def _applies(self, policy: Policy, pod: PodEnd) -> bool:
+        about = self.matcher.subject(policy.subject, pod)
+        return bool(about) and not any(self.matcher.engine.refuses(policy, self.matcher.inventory))
 
     def _tier(self, name: str) -> Tier:
         # a tier that nobody made comes last and ends in deny

@@ -194,3 +194,31 @@ def test_shards_are_a_dictionary_that_never_changes(steps: list[tuple[int, int |
     assert shards == Shards.of(model)
     assert (len(shards), set(shards)) == (len(model), set(model))
     assert {key: shards.get(key) for key in range(301) if key in model} == model
+
+
+SET = yaml.safe_load(
+    """
+    - {apiVersion: v1, kind: Pod, metadata: {name: p, namespace: red}}
+    - apiVersion: projectcalico.org/v3
+      kind: NetworkSet
+      metadata: {name: s, namespace: blue}
+      spec: {nets: [8.8.8.0/24]}
+    - apiVersion: projectcalico.org/v3
+      kind: NetworkPolicy
+      metadata: {name: p, namespace: red}
+      spec: {egress: [{action: Allow, destination: {namespaceSelector: team == 'b'}}]}
+    """
+)
+
+
+def test_a_set_of_networks_has_the_labels_of_its_namespace_however_they_change() -> None:
+    index = Index.of(engine_of("calico"), SET)
+    blue = _object("Namespace", "blue", labels={"team": "b"})
+    assert not _reaches(index)
+    assert _reaches(index.put(blue))
+    assert not _reaches(index.put(blue).take(blue))
+
+
+def _reaches(index: Index) -> bool:
+    ((pod, _),) = index.pods("red")
+    return any(side.verdict(end("8.8.8.8")).allowed for side in index.sides(pod, "egress"))

@@ -188,7 +188,11 @@ class _Reader:
 
 
 def _nameless(grant: Grant) -> Iterator[Unknown]:
-    """Names of ports beside peers that have none, which the API server refuses."""
+    """Names of ports beside peers that have none.
+
+    Only the definitions of the experimental channel refuse them: elsewhere they are stored, and
+    match the pods that have the name.
+    """
     pods = all(
         isinstance(entry, Unknown) or isinstance(entry.peer, Pods | Namespaces)
         for entry in grant.peers
@@ -196,4 +200,4 @@ def _nameless(grant: Grant) -> Iterator[Unknown]:
     for entry in grant.ports if not pods else ():
         if isinstance(entry, NamedPort):
             wanted = "a number, for networks, nodes and domains have no named ports"
-            yield Unknown(entry.path, describe(entry.name), wanted)
+            yield Unknown(entry.path, describe(entry.name), wanted, "as-read")
