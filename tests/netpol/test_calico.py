@@ -9,7 +9,7 @@ import yaml
 
 from rules.netpol.connections import Question
 from rules.netpol.dialects import calico
-from rules.netpol.dialects.calico.reader import Door
+from rules.netpol.dialects.calico.reader import VOIDED, Door
 from rules.netpol.engine import Api
 from rules.netpol.engines import engine_of
 from rules.netpol.languages import translate
@@ -245,64 +245,73 @@ def read(spec: str, door: Door, kind: str = "NetworkPolicy") -> Policy:
 
 
 @pytest.mark.parametrize(
-    ("spec", "native", "sentence"),
+    ("spec", "native", "sentence", "told"),
     [
         (
             "selector: app ==",
             "void",
             "spec.selector is with its end where a quoted text must stand,"
             " must be a selector such as app == 'web'",
+            VOIDED,
         ),
         (
             "selector: 'all()) || (all()'",
             "as-read",
             'spec.selector is with ") || (all()" where && or || or the end must stand, must be'
             " balanced, or it breaks out of the brackets that keep it to its namespace",
+            "",
         ),
         (
             "egress: [{action: Allow, destination: {nets: [example.com]}}]",
             "as-read",
             'spec.egress[0].destination.nets[0] is "example.com", must be a network in CIDR'
             " notation without host bits, such as 10.0.0.0/8",
+            ", or it is dropped, and a list with none left restricts nothing",
         ),
         (
             "egress: [{action: Allow, destination: {ports: [443]}}]",
             "void",
             "spec.egress[0].destination.ports is ports, must be beside a protocol that has them:"
             " TCP, UDP or SCTP",
+            VOIDED,
         ),
         (
             "egress: [{action: Allow, http: {methods: [GET]}}]",
             "as-read",
             "spec.egress[0].http is beside egress, must be absent: on egress nobody reads it, and"
             " the rule is about all traffic",
+            "",
         ),
         (
             "egress: [{action: Allow, protocol: TCP, destination: {ports: ['443:80']}}]",
             "void",
             'spec.egress[0].destination.ports[0] is "443:80", must be a number from 1 to 65535, a'
             " range such as '80:90', or a port's name",
+            ", or felix cannot read any policy of this kind",
         ),
         (
             "serviceAccountSelector: role =",
             "as-read",
             'spec.serviceAccountSelector is with "=", which nothing can start with, must be a'
             " selector such as app == 'web'",
+            ", or it is dropped, and the policy is about more pods",
         ),
         (
             "types: [egress]",
             "refused",
             'spec.types[0] is "egress", must be Ingress or Egress',
+            "",
         ),
     ],
 )
 def test_behind_a_crd_what_the_api_refuses_is_void_or_wider(
-    spec: str, native: str, sentence: str
+    spec: str, native: str, sentence: str, told: str
 ) -> None:
     for door in DOORS:
         (unknown,) = read(spec, door).unknowns
         assert unknown.consequence == ("refused" if door == "api" else native)
-        assert f"{_place(unknown.path)} {unknown.reason}" == sentence
+        whole = sentence if door == "api" else f"{sentence}{told}"
+        assert f"{_place(unknown.path)} {unknown.reason}" == whole
 
 
 @pytest.mark.parametrize(
