@@ -49,9 +49,12 @@ class Change:
 
 def compare(before: Index, after: Index, groups: Iterable[tuple[Pod, int]]) -> Iterator[Change]:
     """The groups that fare otherwise than before, with what lies outside the cluster."""
+    same = before.surroundings is after.surroundings
     for pod, count in groups:
         for direction in DIRECTIONS:
             old, new = before.sides(pod, direction), after.sides(pod, direction)
+            if same and _causes(old) == _causes(new):
+                continue
             isolated = _isolated(old), _isolated(new)
             opened: list[Stretch] = []
             closed: list[Stretch] = []
@@ -61,6 +64,11 @@ def compare(before: Index, after: Index, groups: Iterable[tuple[Pod, int]]) -> I
                 closed += _more(now, was)
             if opened or closed or isolated[0] != isolated[1]:
                 yield Change(pod, count, direction, isolated, tuple(opened), tuple(closed))
+
+
+def _causes(sides: Iterable[Side]) -> list[list[int]]:
+    # by identity: what did not change is shared between both indexes
+    return [list(map(id, side.causes())) for side in sides]
 
 
 def _isolated(sides: Iterable[Side]) -> bool:

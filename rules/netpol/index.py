@@ -134,8 +134,8 @@ class Index:
         if key.api in LANGUAGES:
             if not self.engine.implements(key.api):
                 return self
-            meant = tuple(read(translate(node, namespace=key.namespace), self.engine))
-            return self._with_policies(key, meant)
+            meant = read(translate(node, namespace=key.namespace), self.engine)
+            return self._with_policies(key, tuple(map(_thrifty, meant)))
         if key.api == _NAMESPACE:
             known = Namespace(key.name, {**labels_of(node), NAME_LABEL: key.name})
             return replace(self, namespaces=self.namespaces.put(key.name, known))
@@ -237,10 +237,25 @@ def _group(pod: Pod) -> Group:
     return Group(labels, account, pod.ports, pod.host_network, pod.addresses)
 
 
-@lru_cache(maxsize=1 << 16)
-def _shared(group: Group) -> Group:
-    """The first of all equal groups, so that many pods of one take no more room than one."""
-    return group
+def _thrifty(policy: Policy) -> Policy:
+    """The policy, with whatever it has in common with others kept once for all of them."""
+    grants = (
+        replace(
+            grant,
+            path=_shared(grant.path),
+            peers=_shared(tuple(map(_shared, grant.peers))),
+            ports=_shared(tuple(map(_shared, grant.ports))),
+        )
+        for grant in policy.grants
+    )
+    isolations = (replace(each, path=_shared(each.path)) for each in policy.isolations)
+    return replace(policy, grants=tuple(grants), isolations=tuple(isolations))
+
+
+@lru_cache(maxsize=1 << 15)
+def _shared(value: _Value) -> _Value:
+    """The first of all equal values: in a large cluster most of them are met again and again."""
+    return value
 
 
 def _changed(

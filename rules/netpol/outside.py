@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from rules.netpol.inventory import Inventory
 from rules.netpol.model import Grant, PeerEntry, Unknown
-from rules.netpol.peers import AllOf, AnyOf, Anywhere, Networks, Not, Peer
+from rules.netpol.peers import Anywhere, Networks, Peer, leaves
 from rules.netpol.sets import V4, Addresses, Edges, Family
 from rules.netpol.sides import NO_PORTS, Side, Verdict
 
@@ -53,7 +53,7 @@ def runs(side: Side, family: Family) -> tuple[Run, ...]:
             for edge in _asked(grant, side.matcher.inventory, family):
                 toggles[edge] |= set()
         else:
-            for edge in _edges(footprint, family):
+            for edge in edges_of(footprint, family):
                 toggles[edge].add(spot)
     return merged(_sweep(side, family, active, toggles))
 
@@ -137,27 +137,21 @@ def _asked(grant: Grant, inventory: Inventory, family: Family) -> Iterator[int]:
     """Where a grant whose peers are not just networks may change its mind."""
     for entry in grant.peers:
         if not isinstance(entry, Unknown):
-            for addresses in _named(entry.peer, inventory):
-                yield from _edges(addresses, family)
+            for addresses in named(entry.peer, inventory):
+                yield from edges_of(addresses, family)
 
 
-def _named(peer: Peer, inventory: Inventory) -> Iterator[Addresses]:
+def named(peer: Peer, inventory: Inventory) -> Iterator[Addresses]:
     """The address sets that decide whether an address is one of the peer's."""
-    match peer:
-        case Networks(addresses):
-            yield addresses
-        case AllOf(peers) | AnyOf(peers):
-            for each in peers:
-                yield from _named(each, inventory)
-        case Not(inner):
-            yield from _named(inner, inventory)
-        case Anywhere():
-            pass
-        case _:
+    for leaf in leaves(peer):
+        if isinstance(leaf, Networks):
+            yield leaf.addresses
+        elif not isinstance(leaf, Anywhere):
             yield from inventory.addresses()
 
 
-def _edges(addresses: Addresses, family: Family) -> Edges:
+def edges_of(addresses: Addresses, family: Family) -> Edges:
+    """The addresses of a family, as numbers, at which membership changes."""
     return addresses.v4 if family == V4 else addresses.v6
 
 

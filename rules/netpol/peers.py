@@ -7,7 +7,7 @@ A `Peer` is a set of ends; what it holds in a given cluster is the engine's to s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol as Interface
 
@@ -168,3 +168,15 @@ Peer = (
     | Not
 )
 NOBODY = AnyOf(())
+
+
+def leaves(peer: Peer) -> Iterator[Peer]:
+    """The peers that a peer is combined of; itself if it is not."""
+    match peer:
+        case AllOf(peers) | AnyOf(peers):
+            for each in peers:
+                yield from leaves(each)
+        case Not(inner):
+            yield from leaves(inner)
+        case _:
+            yield peer

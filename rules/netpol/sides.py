@@ -103,6 +103,10 @@ class Side:
         """All rules that are about the pod, in the order in which they are asked."""
         return (grant for stage in self.stages for rung in stage.rungs for grant in rung)
 
+    def causes(self) -> tuple[Grant | Isolation, ...]:
+        """All that its verdicts come from, besides the pod itself and what the cluster holds."""
+        return (*self.grants(), *(each for stage in self.stages for each in stage.isolations))
+
     def verdict(self, end: End) -> Verdict:
         """What passes between the pod and the end, as far as this side's policies say."""
         return Verdict.of(self.steps(end))

@@ -13,6 +13,7 @@ from functools import reduce
 from itertools import product
 from operator import or_
 
+from rules.netpol.classes import Classes
 from rules.netpol.connections import (
     Connection,
     Party,
@@ -56,6 +57,7 @@ class Survey:
         self.conflicts: list[tuple[Pod, Conflict]] = []
         self._network = network
         self._by_address = network.matcher.engine.addresses_match == "pods"
+        self._classes = Classes(network)
         self._sides: dict[Hashable, dict[Direction, Side]] = {}
         self._verdicts: dict[Hashable, Verdict] = {}
         self._outside_of: dict[Hashable, tuple[Run, ...]] = {}
@@ -111,7 +113,7 @@ class Survey:
         keys = set()
         for pod in pods:
             for end in self._addresses(pod):
-                key = self._key(end)
+                key = self._classes.of(end)
                 if key not in self._sides:
                     self._sides[key] = {each: self._network.side(end, each) for each in DIRECTIONS}
                 sides = self._sides[key]
@@ -122,13 +124,6 @@ class Survey:
                     keys.add(key)
                     yield _Seen(end, key, sides)
 
-    def _key(self, end: PodEnd) -> Hashable:
-        pod = end.pod
-        labels = frozenset(pod.labels.items())
-        account = pod.service_account.name if pod.service_account else ""
-        at = end.at if self._by_address else None
-        return pod.namespace.name, labels, account, pod.ports, pod.host_network, at
-
     def _addresses(self, pod: Pod) -> Iterable[PodEnd]:
         if not self._by_address:
             return (PodEnd(pod, Addresses.empty()),)  # where it is does not matter
@@ -136,8 +131,13 @@ class Survey:
         return (end for end in ends if end.family in self.question.families)
 
     def _between(self, source: Workload, target: Workload) -> Verdict:
-        pairs = product(self._seen[source.name], self._seen[target.name])
-        return reduce(or_, (self._verdict(*pair) for pair in pairs), NOTHING)
+        """What passes between two workloads; of those of the same classes it is the same."""
+        sources, targets = self._seen[source.name], self._seen[target.name]
+        asked = tuple(each.key for each in sources), tuple(each.key for each in targets)
+        if asked not in self._verdicts:
+            pairs = product(sources, targets)
+            self._verdicts[asked] = reduce(or_, (self._verdict(*pair) for pair in pairs), NOTHING)
+        return self._verdicts[asked]
 
     def _outside(
         self, workload: Workload, direction: Direction, selection: Selection
@@ -215,9 +215,8 @@ def _applying(pod: _Seen, side: Side | None, *, by_address: bool) -> Hashable:
     """All that decides what a side says of the outside."""
     if side is None:
         return None
-    causes = (*side.grants(), *(each for stage in side.stages for each in stage.isolations))
     names = pod.end.pod.ports if side.direction == "ingress" else ()
-    return tuple(map(id, causes)), names, pod.end.at if by_address else None
+    return tuple(map(id, side.causes())), names, pod.end.at if by_address else None
 
 
 def _witness(party: Party) -> Party:
