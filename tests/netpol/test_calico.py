@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from rules.netpol import census
 from rules.netpol.connections import Question
 from rules.netpol.dialects import calico
 from rules.netpol.dialects.calico.reader import VOIDED, Door
@@ -397,6 +398,33 @@ def test_a_pod_on_the_network_of_its_node_has_no_labels_to_calico() -> None:
     nodes = list(objects([host, policy(f"{WEB_ONLY}, {rule}")]))
     found = table(survey(nodes, Question(families=(V4,)), engine=CALICO).connections())
     assert ("red/a[Pod]", "red/b[Pod]") not in found
+
+
+def test_a_name_without_a_protocol_is_that_of_ports_of_any() -> None:
+    ports = "[{name: dns, containerPort: 53, protocol: UDP}, {name: dns, containerPort: 54}]"
+    pods = POD.replace(
+        "app: db}}", f"app: db}}}}\nspec: {{containers: [{{name: c, ports: {ports}}}]}}"
+    )
+    rule = "egress: [{action: Allow, destination: {ports: [dns]}}]"
+    nodes = objects([pods, policy(f"{WEB_ONLY}, {rule}")])
+    found = table(survey(nodes, Question(families=(V4,)), engine=CALICO).connections())
+    assert found["red/a[Pod]", "red/b[Pod]"] == "54/TCP 53/UDP"
+
+
+@pytest.mark.parametrize(
+    ("tier", "order", "end"),
+    [
+        ("name: sec}, spec: {}", 1_000_000, "deny"),
+        ("name: sec}, spec: {order: -5, defaultAction: Pass}", -5, "pass"),
+        ("name: sec}, spec: {order: 5, defaultAction: Allow}", None, None),
+        ("name: default}, spec: {order: 5}", 1_000_000, "deny"),
+        ("name: kube-admin}, spec: {order: 1000, defaultAction: Deny}", 1000, "pass"),
+    ],
+)
+def test_tiers_as_the_api_takes_them(tier: str, order: float | None, end: str | None) -> None:
+    node = yaml.safe_load(f"{{apiVersion: projectcalico.org/v3, kind: Tier, metadata: {{{tier}}}")
+    found = census.take([node]).tiers.get(node["metadata"]["name"])
+    assert (found and found.order, found and found.end) == (order, end)
 
 
 def doubt(pods: str, egress: str) -> Verdict:
