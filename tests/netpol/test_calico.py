@@ -392,6 +392,19 @@ spec: {nets: [10.0.0.0/24]}
     assert ("red/b[Pod]", WORLD) not in found
 
 
+def test_a_set_in_a_namespace_that_is_not_given_is_found_by_its_name() -> None:
+    networks = """
+---
+apiVersion: projectcalico.org/v3
+kind: NetworkSet
+metadata: {name: s, namespace: blue}
+spec: {nets: [8.8.8.8/32]}
+"""
+    where = "namespaceSelector: kubernetes.io/metadata.name == 'blue'"
+    rule = f"egress: [{{action: Allow, destination: {{{where}}}}}]"
+    assert reach(networks + policy(f"{WEB_ONLY}, {rule}"))["red/a[Pod]", "8.8.8.8-8.8.8.8"]
+
+
 def test_a_pod_on_the_network_of_its_node_has_no_labels_to_calico() -> None:
     host = POD.replace("labels: {app: db}}", "labels: {app: db}}\nspec: {hostNetwork: true}")
     rule = "egress: [{action: Allow, destination: {selector: app == 'db'}}]"

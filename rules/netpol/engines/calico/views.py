@@ -19,7 +19,7 @@ from rules.netpol.dialects.calico.labels import (
     SERVICE_ACCOUNT,
 )
 from rules.netpol.engine import View
-from rules.netpol.inventory import End, Inventory, Namespace, NetworkSet, Pod, PodEnd
+from rules.netpol.inventory import NAME_LABEL, End, Inventory, Namespace, NetworkSet, Pod, PodEnd
 from rules.netpol.peers import Networks
 
 
@@ -55,8 +55,9 @@ def _pod_labels(pod: Pod) -> dict[str, str]:
 def _set_labels(networks: NetworkSet, inventory: Inventory) -> dict[str, str]:
     if not networks.namespace:
         return dict(networks.labels)
-    namespace = inventory.namespaces.get(networks.namespace, Namespace(networks.namespace))
-    return {**_inherited(namespace), **networks.labels, NAMESPACE: networks.namespace}
+    home = networks.namespace
+    namespace = inventory.namespaces.get(home) or Namespace(home, {NAME_LABEL: home})
+    return {**_inherited(namespace), **networks.labels, NAMESPACE: home}
 
 
 def _inherited(namespace: Namespace) -> dict[str, str]:
