@@ -64,6 +64,45 @@ CONFIG_MAP = Kind("", "ConfigMap", "configmaps")
 PERSISTENT_VOLUME = Kind("", "PersistentVolume", "persistentvolumes", namespaced=False)
 STORAGE_CLASS = Kind("storage.k8s.io", "StorageClass", "storageclasses", namespaced=False)
 NETWORK_POLICY = Kind("networking.k8s.io", "NetworkPolicy", "networkpolicies")
+CILIUM_POLICY = Kind("cilium.io", "CiliumNetworkPolicy", "ciliumnetworkpolicies", "v2")
+CILIUM_CLUSTERWIDE_POLICY = Kind(
+    "cilium.io",
+    "CiliumClusterwideNetworkPolicy",
+    "ciliumclusterwidenetworkpolicies",
+    "v2",
+    namespaced=False,
+)
+ADMIN_POLICY, BASELINE_POLICY, CLUSTER_POLICY = (
+    Kind("policy.networking.k8s.io", kind, resource, version, namespaced=False)
+    for kind, resource, version in (
+        ("AdminNetworkPolicy", "adminnetworkpolicies", "v1alpha1"),
+        ("BaselineAdminNetworkPolicy", "baselineadminnetworkpolicies", "v1alpha1"),
+        ("ClusterNetworkPolicy", "clusternetworkpolicies", "v1alpha2"),
+    )
+)
+_OF_CALICO = (("projectcalico.org", "v3"), ("crd.projectcalico.org", "v1"))
+CALICO_POLICIES = tuple(
+    Kind(group, kind, resource, version, namespaced=not kind.startswith("Global"))
+    for group, version in _OF_CALICO
+    for kind, resource in (
+        ("NetworkPolicy", "networkpolicies"),
+        ("GlobalNetworkPolicy", "globalnetworkpolicies"),
+    )
+)
+CALICO_STAGED = tuple(
+    Kind(group, kind, resource, version, namespaced="Global" not in kind)
+    for group, version in _OF_CALICO
+    for kind, resource in (
+        ("StagedNetworkPolicy", "stagednetworkpolicies"),
+        ("StagedGlobalNetworkPolicy", "stagedglobalnetworkpolicies"),
+        ("StagedKubernetesNetworkPolicy", "stagedkubernetesnetworkpolicies"),
+    )
+)
+"""Policies that are there to be looked at: nobody enforces them."""
+CILIUM_POLICIES = (CILIUM_POLICY, CILIUM_CLUSTERWIDE_POLICY)
+ADMIN_POLICIES = (ADMIN_POLICY, BASELINE_POLICY, CLUSTER_POLICY)
+NETWORK_POLICIES = (NETWORK_POLICY, *CILIUM_POLICIES, *ADMIN_POLICIES, *CALICO_POLICIES)
+"""Kinds by which somebody says which pods reach what."""
 RUNTIME_CLASS = Kind("node.k8s.io", "RuntimeClass", "runtimeclasses", namespaced=False)
 MUTATING_WEBHOOKS = Kind(
     "admissionregistration.k8s.io",

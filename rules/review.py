@@ -21,6 +21,7 @@ from rules.model import (
     OperationName,
     Phase,
 )
+from rules.netpol.model import Policy
 from rules.pods import Pod, annotations_of, mapping
 from rules.site import TRUST_LABEL, Site
 from rules.words import printable
@@ -68,13 +69,14 @@ class Lazy(Generic[_Value]):
 
 
 class Content(Lazy[JSON]):
-    """An object, decoded when it is first asked for, and read as a pod once."""
+    """An object, decoded when it is first asked for, and read as a pod or a policy once."""
 
-    __slots__ = ("_pod",)
+    __slots__ = ("_pod", "_policies")
 
     def __init__(self, make: Callable[[], JSON] | None, value: JSON = None) -> None:
         super().__init__(make, value)
         self._pod: Pod | None = None
+        self._policies: tuple[Policy, ...] | None = None
 
     @property
     def pod(self) -> Pod:
@@ -82,6 +84,12 @@ class Content(Lazy[JSON]):
         if self._pod is None:
             self._pod = Pod.of(self.get())
         return self._pod
+
+    def read(self, translate: Callable[[JSON], tuple[Policy, ...]]) -> tuple[Policy, ...]:
+        """What the object means as a network policy."""
+        if self._policies is None:
+            self._policies = translate(self.get())
+        return self._policies
 
 
 NOTHING: Content = Content.of(None)
