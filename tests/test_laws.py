@@ -178,25 +178,35 @@ def _put(value: JSON, path: Path, new: JSON) -> JSON:
 
 
 INT_OR_STRING = {"port"}
-PEERS_OF_CILIUM = {
+_OF_CILIUM = {
     f"{prefix}{member}"
     for prefix in ("to", "from")
-    for member in ("Endpoints", "Entities", "CIDR", "CIDRSet", "FQDNs", "Services")
+    for member in ("Endpoints", "Entities", "CIDR", "CIDRSet", "FQDNs", "Services", "Ports")
 }
-"""Lists that, when they are empty, hold nobody."""
+_SECTIONS = {"egress", "ingress"}
+_EMPTIED = {"matchExpressions", "namespaces"}
+PORTLESS = 7
+"""A protocol by its number, as Calico takes it, which has no ports."""
 
 
 def _is_another_rule(path: Path, wrong: JSON) -> bool:
-    """Whether a network policy with this is a good one that means less, as no mistake does."""
+    """Whether a network policy with this is a good one that means something else.
+
+    Lists of Cilium hold nobody where they are empty, and an item without ports opens none; no rule
+    is no rule; a selector that asks for nothing is one; Calico's ports may be numbers and names.
+    """
+    last, listed = path[-1], path[-2:-1]
     if wrong == []:
-        return path[-1] in PEERS_OF_CILIUM or (path[-1] == "ports" and "toPorts" in path)
-    if path[-2:-1] == ("ports",) and "destination" in path:
-        return isinstance(wrong, str)  # the name of a port
-    return wrong == PORTLESS and path[-1] == "protocol"
+        return last in _OF_CILIUM | _SECTIONS or (last == "ports" and "toPorts" in path)
+    if wrong == {} and listed == ("toPorts",):
+        return True
+    if wrong in (None, {}) and last in _EMPTIED | _SECTIONS:
+        return wrong is None or last in _EMPTIED
+    if listed == ("ports",) and "destination" in path:
+        return type(wrong) in {int, str}
+    return last == "protocol" and wrong == PORTLESS
 
 
-PORTLESS = 7
-"""A protocol by its number, as Calico takes it, which has no ports."""
 AT_ODDS = {"CILIUM-VOID", "CALICO-VOID", "CALICO-OPEN"}
 """Checks of what an engine throws away, or reads otherwise: such a policy is refused as a whole."""
 
