@@ -38,7 +38,6 @@ STRICT = {
     ("unknown", "hard"),
 }
 HTTP_NAME = re.compile(r"(?!https)(http|web|www|metrics)(-|$)")
-NAMES_ARE_RESOLVED = (1, 20)  # from here on Cilium knows a port's name per destination
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +73,10 @@ def ports_of(
     if "TCP" not in entry.protocols:
         return None
     if isinstance(entry, NamedPort):
-        if asked.engine.name != "cilium" or asked.engine.version >= NAMES_ARE_RESOLVED:
-            return None  # a name belongs to the pod that it is sent to; addresses have none
-        return ("hard" if HTTP_NAME.match(entry.name) else "unknown"), 0
+        if not asked.names_reach_addresses:
+            return None
+        clear = grant.l7 in CLEAR or HTTP_NAME.match(entry.name)
+        return ("hard" if clear else "unknown"), 0
     for ports, listed in numbers.items():
         found = opened(grant, entry, listed)
         if found:

@@ -31,6 +31,8 @@ from rules.words import quote
 STAGED = "Staged"
 CALICO = frozenset(calico.GROUPS)
 CILIUM = "cilium.io"
+_NAMES_ARE_RESOLVED = (1, 20)
+"""From here on Cilium knows a port's name per destination, and addresses have none."""
 STRANGER = ""
 """Stands for a namespace that nobody has made yet: no namespace has this name."""
 
@@ -113,6 +115,11 @@ class Asked:
     def engine(self) -> Engine:
         """What enforces policies here."""
         return engine_at(self.network.engine, self.network.version)
+
+    @property
+    def names_reach_addresses(self) -> bool:
+        """Whether the name of a port opens any pod's number of that name to addresses, too."""
+        return self.engine.name == "cilium" and self.engine.version < _NAMES_ARE_RESOLVED
 
     @cached_property
     def policies(self) -> tuple[Policy, ...]:

@@ -183,8 +183,9 @@ _OF_CILIUM = {
     for prefix in ("to", "from")
     for member in ("Endpoints", "Entities", "CIDR", "CIDRSet", "FQDNs", "Services", "Ports")
 }
+_ITEMS = {"ports", "http", "dns"}
 _SECTIONS = {"egress", "ingress"}
-_EMPTIED = {"matchExpressions", "namespaces"}
+_EMPTIED = {"matchExpressions", "matchLabels", "namespaceSelector", "namespaces"}
 PORTLESS = 7
 """A protocol by its number, as Calico takes it, which has no ports."""
 
@@ -193,17 +194,20 @@ def _is_another_rule(path: Path, wrong: JSON) -> bool:
     """Whether a network policy with this is a good one that means something else.
 
     Lists of Cilium hold nobody where they are empty, and an item without ports opens none; no rule
-    is no rule; a selector that asks for nothing is one; Calico's ports may be numbers and names.
+    is no rule; a selector that asks for nothing is one, and so is one with another key; Calico's
+    ports may be numbers and names.
     """
     last, listed = path[-1], path[-2:-1]
     if wrong == []:
-        return last in _OF_CILIUM | _SECTIONS or (last == "ports" and "toPorts" in path)
+        return last in _OF_CILIUM | _SECTIONS | _EMPTIED or (last in _ITEMS and "toPorts" in path)
     if wrong == {} and listed == ("toPorts",):
         return True
     if wrong in (None, {}) and last in _EMPTIED | _SECTIONS:
         return wrong is None or last in _EMPTIED
-    if listed == ("ports",) and "destination" in path:
-        return type(wrong) in {int, str}
+    if "destination" in path and "ports" in path[-2:]:
+        return type(wrong) in {int, str} or wrong == ["a"]
+    if last == "key":
+        return isinstance(wrong, str)
     return last == "protocol" and wrong == PORTLESS
 
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rules.frames import admin, calico, cilium, cluster, kubernetes
-from rules.model import NETWORK_POLICIES, Finding, Fix, Operation, Path, rule
-from rules.narrowing import narrowing
+from rules.model import NETWORK_POLICIES, Finding, Fix, Operation, rule
+from rules.narrowing import Narrowing, narrowing
 from rules.netpol.destinations import PRIVATE, Surroundings, union
 from rules.netpol.model import Grant, NamedPort, PeerEntry, PortEntry, Unknown
 from rules.netpol.peers import Fqdn
@@ -132,22 +132,15 @@ def _judge(asked: Asked, grant: Grant, standard: Standard) -> Iterator[Finding]:
             known[ports] = worst_of(asked, grant, ports, standard)
         worst = known[ports]
         if worst is not None:
-            yield _finding(asked, grant, entry, number, ports, worst)
+            in_clear = grant.l7 in CLEAR and number not in standard.numbers["hard"]
+            told = _in_clear(grant, entry) if in_clear else narrowing(asked.review, entry, number)
+            yield _finding(asked, told, ports, worst)
 
 
-def _finding(  # noqa: PLR0913  # all that is said of an entry
-    asked: Asked,
-    grant: Grant,
-    entry: PortEntry | NamedPort,
-    number: int,
-    ports: Ports,
-    worst: Worst,
-) -> Finding:
+def _finding(asked: Asked, told: Narrowing, ports: Ports, worst: Worst) -> Finding:
     peer, level, exempted_by = worst
     review, where = asked.review, whereto(asked.review, peer)
-    path, what, cure, patch = narrowing(review, entry, number)
-    if grant.l7 in CLEAR and number not in (0, 80):
-        path, what, cure, patch = _in_clear(grant, entry)
+    path, what, cure, patch = told
     doubt = ", which Cilium reads as any pod's number of that name" if ports == "unknown" else ""
     unset = isinstance(peer, PeerEntry) and isinstance(peer.peer, Fqdn) and path[-1] == "toPorts"
     return Finding(
@@ -162,12 +155,10 @@ def _finding(  # noqa: PLR0913  # all that is said of an entry
     )
 
 
-def _in_clear(
-    grant: Grant, entry: PortEntry | NamedPort
-) -> tuple[Path, str, str, tuple[Operation, ...]]:
+def _in_clear(grant: Grant, entry: PortEntry | NamedPort) -> Narrowing:
     """HTTP rules, or TLS that ends at the proxy: what goes on from there is clear text."""
     item = entry.path[:-2]
     field = "rules" if grant.inspection.parser == "http" else "terminatingTLS"
     what = "makes the proxy read HTTP, so clear text leaves"
     cure = "remove it, or state terminatingTLS and originatingTLS both,"
-    return (*item, field), what, cure, (Operation("remove", (*item, field)),)
+    return Narrowing((*item, field), what, cure, (Operation("remove", (*item, field)),))
