@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from rules.model import JSON
+from rules.model import JSON, Path
 from rules.netpol.destinations import Compass, Outside, union
 from rules.netpol.dialects import calico, kubernetes
 from rules.netpol.engine import Api, Engine
@@ -204,16 +204,25 @@ def whereto(review: Review, entry: PeerEntry | Unknown) -> str:
             return quote(pattern)
         case Entity(name):
             return f"the entity {name}"
-    stated = lookup(review.object, entry.path)
+    return _networks(lookup(review.object, entry.path)) or "what the rule selects"
+
+
+def _networks(stated: JSON) -> str:
+    """The networks that a peer states, as its author wrote them."""
     if isinstance(stated, str):
         return stated
-    cidr = mapping(stated, "ipBlock").get("cidr") or mapping(stated).get("cidr")
-    if isinstance(cidr, str):
-        return cidr
     nets = mapping(stated).get("nets")
-    if isinstance(nets, list) and nets and isinstance(nets[0], str):
-        return nets[0] if len(nets) == 1 else f"{nets[0]} and {len(nets) - 1} more"
-    return "what the rule selects"
+    listed = nets if isinstance(nets, list) else []
+    one = mapping(stated, "ipBlock").get("cidr") or mapping(stated).get("cidr")
+    texts = [text for text in (one, *listed) if isinstance(text, str)]
+    return f"{texts[0]} and {len(texts) - 1} more" if len(texts) > 1 else "".join(texts)
+
+
+def place_of_name(review: Review, entry: PeerEntry) -> Path:
+    """Where the name or pattern of a domain stands."""
+    stated = lookup(review.object, entry.path)
+    named = [field for field in ("matchPattern", "matchName") if field in mapping(stated)]
+    return (*entry.path, *named[:1])
 
 
 def subject_of(review: Review) -> str:

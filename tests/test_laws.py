@@ -190,25 +190,25 @@ PORTLESS = 7
 """A protocol by its number, as Calico takes it, which has no ports."""
 
 
-def _is_another_rule(path: Path, wrong: JSON) -> bool:
+def _is_another_rule(path: Path, wrong: JSON) -> bool:  # a case each
     """Whether a network policy with this is a good one that means something else.
 
     Lists of Cilium hold nobody where they are empty, and an item without ports opens none; no rule
     is no rule; a selector that asks for nothing is one, and so is one with another key; Calico's
     ports may be numbers and names.
     """
-    last, listed = path[-1], path[-2:-1]
+    last, item_of = path[-1], path[-2] if len(path) > 1 else ""
     if wrong == []:
         return last in _OF_CILIUM | _SECTIONS | _EMPTIED or (last in _ITEMS and "toPorts" in path)
-    if wrong == {} and listed == ("toPorts",):
-        return True
-    if wrong in (None, {}) and last in _EMPTIED | _SECTIONS:
-        return wrong is None or last in _EMPTIED
+    if wrong == {}:
+        return last in _EMPTIED or item_of in {"toPorts", *_SECTIONS}
+    if wrong is None:
+        return last in _EMPTIED | _SECTIONS
     if "destination" in path and "ports" in path[-2:]:
         return type(wrong) in {int, str} or wrong == ["a"]
-    if last == "key":
-        return isinstance(wrong, str)
-    return last == "protocol" and wrong == PORTLESS
+    if last in {"port", "number"}:
+        return type(wrong) in {int, str}
+    return (last == "key" and isinstance(wrong, str)) or (last == "protocol" and wrong == PORTLESS)
 
 
 AT_ODDS = {"CILIUM-VOID", "CALICO-VOID", "CALICO-OPEN"}

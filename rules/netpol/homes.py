@@ -20,8 +20,8 @@ from rules.netpol.peers import (
     Anywhere,
     Endpoints,
     Entity,
-    Labelled,
     LabelExpression,
+    Labelled,
     Namespaces,
     Not,
     Peer,
@@ -30,7 +30,7 @@ from rules.netpol.peers import (
     Services,
     leaves,
 )
-from rules.selectors import LabelSelector, Requirement
+from rules.selectors import EVERYTHING, LabelSelector, Requirement
 
 Settled = Callable[[str], bool]
 
@@ -58,25 +58,27 @@ class Home:
                 return True
             case Entity(name):
                 return name in _WITH_PODS
-            case Namespaces(labels):
-                return self._own(labels)
-            case Pods(namespaces, pods):
-                at_home = (
-                    self.name == namespaces
-                    if isinstance(namespaces, str)
-                    else self._own(namespaces)
-                )
-                return _every([at_home, True if _is_empty(pods) else None])
-            case Labelled(labels) | Endpoints(labels):
-                return self._engine(labels)
             case Services(refs):
                 return _some(self.may_have(each) for each in refs)
             case ServiceRef(namespace=namespace):
                 return None if namespace in (None, self.name) else False
-            case _:
+            case AllOf() | AnyOf() | Not():
                 return self._combined(peer)
+        return self._labelled(peer)
 
-    def _combined(self, peer: Peer) -> bool | None:
+    def _labelled(self, peer: Peer) -> bool | None:
+        match peer:
+            case Namespaces(labels):
+                return self._own(labels)
+            case Pods(namespaces=str() as name, pods=pods):
+                return _every([self.name == name, pods == EVERYTHING or None])
+            case Pods(namespaces=namespaces, pods=pods) if not isinstance(namespaces, str):
+                return _every([self._own(namespaces), pods == EVERYTHING or None])
+            case Labelled(labels) | Endpoints(labels):
+                return self._engine(labels)
+        return False
+
+    def _combined(self, peer: AllOf | AnyOf | Not) -> bool | None:
         match peer:
             case AllOf(peers):
                 return _every(self.may_have(each) for each in peers)
@@ -85,7 +87,6 @@ class Home:
             case Not(inner):
                 found = self.may_have(inner)
                 return None if found is None else not found
-        return False
 
     def _own(self, labels: LabelExpression) -> bool | None:
         """What a selector says of the labels of the namespace itself."""
@@ -122,8 +123,10 @@ def named_homes(peer: Peer) -> frozenset[str]:
         match leaf:
             case Pods(namespaces=str() as name):
                 found.add(name)
-            case Pods(namespaces=labels) | Namespaces(labels) | Labelled(labels):
-                found |= _names(labels)  # type: ignore[arg-type]  # the first case took the text
+            case Pods(namespaces=labels) if not isinstance(labels, str):
+                found |= _names(labels)
+            case Namespaces(labels) | Labelled(labels) | Endpoints(labels):
+                found |= _names(labels)
             case Services(refs):
                 found |= {each.namespace for each in refs if each.namespace}
             case ServiceRef(namespace=str() as name):
@@ -155,10 +158,6 @@ def _requirements(labels: LabelExpression) -> tuple[Requirement, ...] | None:
     if isinstance(labels, cilium.EndpointSelector):
         labels = labels.requirements
     return labels.requirements if isinstance(labels, LabelSelector) else None
-
-
-def _is_empty(labels: LabelExpression) -> bool:
-    return labels == LabelSelector()
 
 
 def _truth(labels: LabelExpression, known: Mapping[str, str], settled: Settled) -> bool | None:

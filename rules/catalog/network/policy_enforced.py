@@ -120,7 +120,7 @@ def _in_part(asked: Asked, grant: Grant) -> Iterator[Finding]:
 def _without_l7(asked: Asked) -> str:
     """Why rules above the port are not enforced; "" where they are."""
     if asked.review.kind == CILIUM_CLUSTERWIDE_POLICY.kind:
-        return ", which AKS does not support in a CiliumClusterwideNetworkPolicy: use one in a namespace"
+        return f", which AKS does not support in a {asked.review.kind}: use one in a namespace"
     if not asked.network.acns.l7:
         return ", which needs ACNS L7 policies, and they are off"
     own = asked.cluster.namespace(asked.review.namespace)
