@@ -97,13 +97,11 @@ def kind_of(value: JSON) -> Kind:
 
 def _network(stated: Mapping[str, Any]) -> Network:
     """The engine as a rulebook states it, under `cluster`."""
-    given = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in stated.items()
-    }
-    if "acns" in given:
-        given["acns"] = Acns(**given["acns"])
-    if "cidrs" in given:
-        given["cidrs"] = Cidrs(**{key: tuple(each) for key, each in given["cidrs"].items()})
+    given = dict(stated)
+    given["enforced"] = tuple(given.get("enforced", ()))
+    given["acns"] = Acns(**given.get("acns", {}))
+    cidrs = given.get("cidrs", {})
+    given["cidrs"] = Cidrs(**{name: tuple(texts) for name, texts in cidrs.items()})
     return Network(**given)
 
 

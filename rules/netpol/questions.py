@@ -79,7 +79,9 @@ def entries(grant: Grant) -> Iterator[PeerEntry]:
 
 
 def reaches(pattern: str, listed: Iterable[str]) -> list[str]:
-    """Those of the listed names that a pattern covers."""
+    """Those of the listed names that a pattern covers; one that covers every name means none."""
+    if not pattern.strip("*."):
+        return []
     return [name for name in listed if covers(pattern, name)]
 
 

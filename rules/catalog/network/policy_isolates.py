@@ -9,6 +9,7 @@ What policies mean together is not looked at: another one may isolate the same p
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from rules.frames import calico, cilium, kubernetes
 from rules.model import (
@@ -22,6 +23,7 @@ from rules.model import (
     Path,
     rule,
 )
+from rules.patch import lookup
 from rules.pods import mapping
 from rules.policies import CILIUM, written
 from rules.review import Cluster, Review
@@ -73,7 +75,6 @@ def _types(review: Review, direction: str) -> Finding:
     stated = mapping(review.object, "spec").get(field)
     stated = stated if isinstance(stated, list) else ["Ingress"]
     wanted = [*stated, TYPES[direction]]
-    operation = "replace" if field in mapping(review.object, "spec") else "add"
     return Finding(
         check="NP-POLICYTYPES",
         path=path,
@@ -81,8 +82,12 @@ def _types(review: Review, direction: str) -> Finding:
         f"nothing (Cilium alone isolates by them); add {TYPES[direction]}",
         found=stated,
         level="warn",
-        fix=Fix((Operation(operation, path, wanted),), safe=False),
+        fix=Fix((Operation(_how(review.object, path), path, wanted),), safe=False),
     )
+
+
+def _how(value: JSON, path: Path) -> Literal["add", "replace"]:
+    return "add" if lookup(value, path) is None else "replace"
 
 
 def _specs(value: JSON) -> Iterator[tuple[Path, JSON]]:
@@ -108,7 +113,6 @@ def _of_cilium(review: Review, path: Path, spec: JSON, direction: str) -> Iterat
         )
     elif not ruled and (spec.get(direction) == [] or chosen is True):
         place = (*path, direction)
-        operation = "replace" if direction in spec else "add"
         yield Finding(
             check="CNP-NULL-EGRESS",
             path=place,
@@ -116,5 +120,5 @@ def _of_cilium(review: Review, path: Path, spec: JSON, direction: str) -> Iterat
             f"rule, to allow no {direction} at all",
             found=spec.get(direction),
             level="deny" if "deny" in review.own_name.lower() else "warn",
-            fix=Fix((Operation(operation, place, [{}]),), safe=False),
+            fix=Fix((Operation(_how(review.object, place), place, [{}]),), safe=False),
         )
