@@ -33,6 +33,7 @@ SPECIAL = (*METADATA, "169.254.10.0/24")
 
 _NONE = Addresses.empty()
 _EVERYTHING = Addresses.full()
+_EMBEDDED = Addresses.cidr("64:ff9b::/96") | Addresses.cidr("::ffff:0:0/96")
 _ENDS: dict[Family, int] = {V4: 1 << 32, V6: 1 << 128}
 
 
@@ -102,7 +103,11 @@ class Compass:
             elif any(each.maybe for each in found):
                 maybe.append(block)
         names = tuple(leaf.pattern for leaf in leaves(peer) if isinstance(leaf, Fqdn))
-        return Outside(Addresses.union(sure).unmapped(), Addresses.union(maybe).unmapped(), names)
+        stated = Addresses.union(
+            leaf.addresses for leaf in leaves(peer) if isinstance(leaf, Networks)
+        )
+        held, doubtful = (_plain(Addresses.union(some), stated) for some in (sure, maybe))
+        return Outside(held, doubtful, names)
 
     def _blocks(self, peer: Peer) -> Iterator[Addresses]:
         """All addresses, cut where the answer may change."""
@@ -113,6 +118,11 @@ class Compass:
                 edges.update(edges_of(addresses, family))
             for first, last in pairwise(sorted(edges)):
                 yield Addresses.run(family, first, last - 1)
+
+
+def _plain(held: Addresses, stated: Addresses) -> Addresses:
+    """The set, with IPv4 addresses written as IPv6 ones as what they are, where any are stated."""
+    return (held - _EMBEDDED) | (held & stated).unmapped()
 
 
 @dataclass(frozen=True, slots=True)
