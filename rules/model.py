@@ -99,6 +99,9 @@ CALICO_STAGED = tuple(
     )
 )
 """Policies that are there to be looked at: nobody enforces them."""
+NETWORK_SETS = tuple(
+    Kind(group, "NetworkSet", "networksets", version) for group, version in _OF_CALICO
+)
 CILIUM_POLICIES = (CILIUM_POLICY, CILIUM_CLUSTERWIDE_POLICY)
 ADMIN_POLICIES = (ADMIN_POLICY, BASELINE_POLICY, CLUSTER_POLICY)
 NETWORK_POLICIES = (NETWORK_POLICY, *CILIUM_POLICIES, *ADMIN_POLICIES, *CALICO_POLICIES)

@@ -20,6 +20,7 @@ from rules.model import (
     JSON,
     NAMESPACE,
     NETWORK_POLICIES,
+    NETWORK_SETS,
     PERSISTENT_VOLUME,
     POD,
     RUNTIME_CLASS,
@@ -114,7 +115,7 @@ SHAPES: Mapping[str, Shape] = {
     BINDING.kind: {"metadata": _METADATA},
     **{
         kind.kind: {"metadata": _METADATA, "spec": dict}
-        for kind in (*NETWORK_POLICIES, *CALICO_STAGED)
+        for kind in (*NETWORK_POLICIES, *CALICO_STAGED, *NETWORK_SETS)
     },
     NAMESPACE.kind: {"metadata": _METADATA},
     SERVICE.kind: {

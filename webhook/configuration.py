@@ -21,6 +21,7 @@ from rules.model import (
     ISTIO,
     JSON,
     NETWORK_POLICIES,
+    NETWORK_SETS,
     WORKLOADS,
     Kind,
     OperationName,
@@ -119,7 +120,7 @@ ENTRIES: Mapping[str, Entry] = {
     ),
     **{
         f"{kind.resource}.{kind.group}": _NETWORK_POLICIES if kind.namespaced else _CLUSTER_POLICIES
-        for kind in (*NETWORK_POLICIES, *CALICO_STAGED)
+        for kind in (*NETWORK_POLICIES, *CALICO_STAGED, *NETWORK_SETS)
     },
     **{f"{kind.resource}.{kind.group}": _ISTIO for kind in ISTIO},
     "configmaps": Entry("mesh-config", root=True, conditions={"shared-config": _SHARED_CONFIG}),

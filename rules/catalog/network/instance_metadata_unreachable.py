@@ -58,7 +58,7 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
         for entry in entries(grant):
             reached = asked.outside(entry).addresses & special
             if reached:
-                address = next(reached.texts()).partition("-")[0]
+                address = next(net for net in METADATA if union((net,)) & reached).partition("/")[0]
                 yield Finding(
                     check="IMDS",
                     path=entry.path,

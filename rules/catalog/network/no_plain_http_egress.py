@@ -160,5 +160,5 @@ def _in_clear(grant: Grant, entry: PortEntry | NamedPort) -> Narrowing:
     item = entry.path[:-2]
     field = "rules" if grant.inspection.parser == "http" else "terminatingTLS"
     what = "makes the proxy read HTTP, so clear text leaves"
-    cure = "remove it, or state terminatingTLS and originatingTLS both,"
+    cure = "remove it, or state both TLS blocks"
     return Narrowing((*item, field), what, cure, (Operation("remove", (*item, field)),))

@@ -82,11 +82,13 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
 
 
 def _open(unknown: Unknown) -> Finding:
+    message = f"is {unknown.found}: Calico reads it wider than it looks; must be {unknown.wanted}"
+    if unknown.found == "an unknown field":
+        message = "is unknown to Calico and cut off, so all is wider without it; leave it out"
     return Finding(
         check="CALICO-OPEN",
         path=unknown.path,
-        message=f"is {unknown.found}, which Calico reads wider than it looks; "
-        f"it must be {unknown.wanted}",
+        message=message,
         found=unknown.found,
     )
 

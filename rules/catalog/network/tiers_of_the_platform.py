@@ -64,7 +64,7 @@ def check(
         (grant for grant in Asked(review, cluster).grants() if _is_early(review, tier)), None
     )
     if overriding is not None:
-        what = f"allows traffic before the policies of tenants are asked ({review.kind})"
+        what = f"lets a {review.kind} allow traffic ahead of tenants' policies"
         yield _finding(review, "ANP-OVERRIDE", what, tier)
 
 
@@ -79,8 +79,7 @@ def _finding(review: Review, check: str, what: str, tier: str) -> Finding:
     return Finding(
         check=check,
         path=("spec", "tier"),
-        message=f"{what}, which only the platform may do ({introduce(review)} asks); use a "
-        "NetworkPolicy of the namespace",
+        message=f"{what}, which only the platform may do; use a NetworkPolicy of the namespace",
         found=tier,
-        why=admission(review),
+        why=f"{introduce(review)} asks; {admission(review)}",
     )

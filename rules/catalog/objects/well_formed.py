@@ -19,6 +19,7 @@ from rules.model import (
     NAMESPACE,
     NETWORK_POLICIES,
     NETWORK_POLICY,
+    NETWORK_SETS,
     PERSISTENT_VOLUME,
     POD,
     PODS,
@@ -35,6 +36,7 @@ from rules.netpol.dialects.kubernetes import SMALL_ENOUGH
 from rules.netpol.engine import Api
 from rules.netpol.model import Unknown
 from rules.patch import lookup
+from rules.pods import mapping
 from rules.policies import written
 from rules.review import Cluster, Review
 from rules.shapes import SHAPES, faults, matcher
@@ -67,7 +69,7 @@ DENY = [
 
 
 KINDS = (
-    *(*PODS, BINDING, *NETWORK_POLICIES, *CALICO_STAGED, NAMESPACE, SERVICE, *ISTIO),
+    *(*PODS, BINDING, *NETWORK_POLICIES, *CALICO_STAGED, *NETWORK_SETS, NAMESPACE, SERVICE, *ISTIO),
     *(RUNTIME_CLASS, PERSISTENT_VOLUME, STORAGE_CLASS, SECRET_PROVIDER_CLASS),
 )
 POLICIES = frozenset(kind.kind for kind in (*NETWORK_POLICIES, *CALICO_STAGED))
@@ -98,12 +100,17 @@ def _unread(review: Review) -> Iterator[Finding]:
     if not written(review):
         yield _finding(("spec",), None, f"is too large; it must be {SMALL_ENOUGH}", check="LIMIT")
     for unknown in policies.faults(review):
-        level = _level(review, unknown)
+        level = None if _is_kafka(review, unknown) else _level(review, unknown)
         if level is not None:
             named: Check = "LIMIT" if unknown.wanted == SMALL_ENOUGH else "MALFORMED"
             found = lookup(review.object, unknown.path)
             message = f"is {unknown.found}; it must be {unknown.wanted}"
             yield _finding(unknown.path, found, message, check=named, level=level)
+
+
+def _is_kafka(review: Review, unknown: Unknown) -> bool:
+    """Whether it is about rules for Kafka alone, which older versions of Cilium take."""
+    return set(mapping(lookup(review.object, unknown.path))) == {"kafka"}
 
 
 def _level(review: Review, unknown: Unknown) -> Level | None:
