@@ -65,7 +65,7 @@ PERSISTENT_VOLUME = Kind("", "PersistentVolume", "persistentvolumes", namespaced
 STORAGE_CLASS = Kind("storage.k8s.io", "StorageClass", "storageclasses", namespaced=False)
 NETWORK_POLICY = Kind("networking.k8s.io", "NetworkPolicy", "networkpolicies")
 CILIUM_POLICY = Kind("cilium.io", "CiliumNetworkPolicy", "ciliumnetworkpolicies", "v2")
-CILIUM_CLUSTER_POLICY = Kind(
+CILIUM_CLUSTERWIDE_POLICY = Kind(
     "cilium.io",
     "CiliumClusterwideNetworkPolicy",
     "ciliumclusterwidenetworkpolicies",
@@ -75,27 +75,40 @@ CILIUM_CLUSTER_POLICY = Kind(
 CILIUM_CIDR_GROUP = Kind(
     "cilium.io", "CiliumCIDRGroup", "ciliumcidrgroups", "v2alpha1", namespaced=False
 )
-ADMIN_POLICY = Kind(
-    "policy.networking.k8s.io",
-    "AdminNetworkPolicy",
-    "adminnetworkpolicies",
-    "v1alpha1",
-    namespaced=False,
+ADMIN_POLICY, BASELINE_POLICY, CLUSTER_POLICY = (
+    Kind("policy.networking.k8s.io", kind, resource, version, namespaced=False)
+    for kind, resource, version in (
+        ("AdminNetworkPolicy", "adminnetworkpolicies", "v1alpha1"),
+        ("BaselineAdminNetworkPolicy", "baselineadminnetworkpolicies", "v1alpha1"),
+        ("ClusterNetworkPolicy", "clusternetworkpolicies", "v1alpha2"),
+    )
 )
-BASELINE_POLICY = Kind(
-    "policy.networking.k8s.io",
-    "BaselineAdminNetworkPolicy",
-    "baselineadminnetworkpolicies",
-    "v1alpha1",
-    namespaced=False,
+_OF_CALICO = (("projectcalico.org", "v3"), ("crd.projectcalico.org", "v1"))
+CALICO_POLICIES = tuple(
+    Kind(group, kind, resource, version, namespaced=not kind.startswith("Global"))
+    for group, version in _OF_CALICO
+    for kind, resource in (
+        ("NetworkPolicy", "networkpolicies"),
+        ("GlobalNetworkPolicy", "globalnetworkpolicies"),
+    )
 )
-CLUSTER_POLICY = Kind(
-    "policy.networking.k8s.io",
-    "ClusterNetworkPolicy",
-    "clusternetworkpolicies",
-    "v1alpha2",
-    namespaced=False,
+CALICO_STAGED = tuple(
+    Kind(group, kind, resource, version, namespaced="Global" not in kind)
+    for group, version in _OF_CALICO
+    for kind, resource in (
+        ("StagedNetworkPolicy", "stagednetworkpolicies"),
+        ("StagedGlobalNetworkPolicy", "stagedglobalnetworkpolicies"),
+        ("StagedKubernetesNetworkPolicy", "stagedkubernetesnetworkpolicies"),
+    )
 )
+"""Policies that are there to be looked at: nobody enforces them."""
+NETWORK_SETS = tuple(
+    Kind(group, "NetworkSet", "networksets", version) for group, version in _OF_CALICO
+)
+CILIUM_POLICIES = (CILIUM_POLICY, CILIUM_CLUSTERWIDE_POLICY)
+ADMIN_POLICIES = (ADMIN_POLICY, BASELINE_POLICY, CLUSTER_POLICY)
+NETWORK_POLICIES = (NETWORK_POLICY, *CILIUM_POLICIES, *ADMIN_POLICIES, *CALICO_POLICIES)
+"""Kinds by which somebody says which pods reach what."""
 ENDPOINT_SLICE = Kind("discovery.k8s.io", "EndpointSlice", "endpointslices")
 SERVICE_ACCOUNT = Kind("", "ServiceAccount", "serviceaccounts")
 RUNTIME_CLASS = Kind("node.k8s.io", "RuntimeClass", "runtimeclasses", namespaced=False)
@@ -112,14 +125,7 @@ VALIDATING_WEBHOOKS = Kind(
     namespaced=False,
 )
 
-POLICIES = (
-    NETWORK_POLICY,
-    CILIUM_POLICY,
-    CILIUM_CLUSTER_POLICY,
-    ADMIN_POLICY,
-    BASELINE_POLICY,
-    CLUSTER_POLICY,
-)
+POLICIES = (NETWORK_POLICY, *CILIUM_POLICIES, *ADMIN_POLICIES)
 """Network policies that are judged one by one and together."""
 NETWORK = (
     NAMESPACE,

@@ -24,6 +24,7 @@ from rules.model import (
     Phase,
 )
 from rules.netpol.index import Index
+from rules.netpol.model import Policy
 from rules.pods import Pod, annotations_of, mapping
 from rules.site import TRUST_LABEL, Network, Site
 from rules.words import printable
@@ -71,14 +72,15 @@ class Lazy(Generic[_Value]):
 
 
 class Content(Lazy[JSON]):
-    """An object, decoded when it is first asked for, and read as a pod once."""
+    """An object, decoded when it is first asked for, and read as a pod or a policy once."""
 
-    __slots__ = ("_made", "_pod")
+    __slots__ = ("_made", "_pod", "_policies")
 
     def __init__(self, make: Callable[[], JSON] | None, value: JSON = None) -> None:
         super().__init__(make, value)
         self._pod: Pod | None = None
         self._made: tuple[object, Any] | None = None
+        self._policies: tuple[Policy, ...] | None = None
 
     @property
     def pod(self) -> Pod:
@@ -93,6 +95,12 @@ class Content(Lazy[JSON]):
             self._made = about, make()
         made: _Value = self._made[1]
         return made
+
+    def read(self, translate: Callable[[JSON], tuple[Policy, ...]]) -> tuple[Policy, ...]:
+        """What the object means as a network policy."""
+        if self._policies is None:
+            self._policies = translate(self.get())
+        return self._policies
 
 
 NOTHING: Content = Content.of(None)

@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 
 from rules.model import (
     BINDING,
+    CALICO_STAGED,
     CONFIG_MAP,
     ISTIO,
     JSON,
     NAMESPACE,
-    NETWORK_POLICY,
+    NETWORK_POLICIES,
+    NETWORK_SETS,
     PERSISTENT_VOLUME,
     POD,
     RUNTIME_CLASS,
@@ -112,7 +114,10 @@ SHAPES: Mapping[str, Shape] = {
     POD.kind: _POD,
     **{kind.kind: _workload(kind) for kind in WORKLOADS},
     BINDING.kind: {"metadata": _METADATA},
-    NETWORK_POLICY.kind: {"metadata": _METADATA, "spec": dict},
+    **{
+        kind.kind: {"metadata": _METADATA, "spec": dict}
+        for kind in (*NETWORK_POLICIES, *CALICO_STAGED, *NETWORK_SETS)
+    },
     NAMESPACE.kind: {"metadata": _METADATA},
     SERVICE.kind: {
         "metadata": _METADATA,

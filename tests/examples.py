@@ -25,15 +25,17 @@ from rules.model import (
 from rules.pods import mapping
 from rules.review import Cluster, Review
 from rules.rulebook import Configured, Rulebook
-from rules.site import Mesh, Site
+from rules.site import Acns, Cidrs, Mesh, Network, Site
 from tests.reviews import ask
 from webhook.codec import decode
 
 RULES = discover()
-KINDS: Mapping[str, Kind] = {kind.kind: kind for rule in RULES for kind in (*rule.kinds, *PODS)}
+KINDS: Mapping[tuple[str, str], Kind] = {
+    (kind.group, kind.kind): kind for rule in RULES for kind in (*rule.kinds, *PODS)
+}
 MAP_KEYS = {
     "object", "old", "operation", "subresource", "user", "cluster", "parameters", "phase", "mesh",
-    "denied",
+    "denied", "network",
 }  # fmt: skip
 
 
@@ -52,6 +54,7 @@ class Example:
     phase: Phase = "raw"
     mesh: Mapping[str, Any] = field(default_factory=dict)
     denied: tuple[str, ...] = ()
+    network: Mapping[str, Any] = field(default_factory=dict)
 
     def review(self, shaped: frozenset[tuple[str, str]] = frozenset()) -> Review:
         """The question that the example stands for, as it comes from the wire.
@@ -59,7 +62,7 @@ class Example:
         `shaped` is that of the rulebook.
         """
         value = self.object or self.old
-        kind = KINDS[value["kind"]]
+        kind = kind_of(value)
         stated = mapping(value, "metadata").get("name")
         name = stated if isinstance(stated, str) and stated else "example"
         inside = name if kind is NAMESPACE else self.namespace if kind.namespaced else ""
@@ -81,7 +84,25 @@ class Example:
     def view(self) -> Cluster:
         """What else exists."""
         denied = frozenset[str]().union(*map(entries, self.denied))
-        return Cluster.of(self.cluster, Site(mesh=Mesh(**self.mesh), denied_images=denied))
+        site = Site(mesh=Mesh(**self.mesh), denied_images=denied, network=_network(self.network))
+        return Cluster.of(self.cluster, site)
+
+
+def kind_of(value: JSON) -> Kind:
+    """The kind that an object states; without apiVersion, the first of that name."""
+    group, slash, _ = str(value.get("apiVersion", "")).partition("/")
+    name = value["kind"]
+    return KINDS[group, name] if slash else next(k for k in KINDS.values() if k.kind == name)
+
+
+def _network(stated: Mapping[str, Any]) -> Network:
+    """The engine as a rulebook states it, under `cluster`."""
+    given = dict(stated)
+    given["enforced"] = tuple(given.get("enforced", ()))
+    given["acns"] = Acns(**given.get("acns", {}))
+    cidrs = given.get("cidrs", {})
+    given["cidrs"] = Cidrs(**{name: tuple(texts) for name, texts in cidrs.items()})
+    return Network(**given)
 
 
 def _resource(kind: Kind) -> JSON:

@@ -14,7 +14,7 @@ from typing import Literal
 from rules.model import BINDING, JSON, POD, PODS, WORKLOADS, Kind, OperationName, Path, Rule
 from rules.patch import lookup
 from rules.pods import TEMPLATES, Pod, mapping
-from tests.examples import Example
+from tests.examples import Example, kind_of
 
 Seat = Literal["initContainers", "sidecars", "containers", "ephemeralContainers"]
 SEATS: tuple[Seat, ...] = ("initContainers", "sidecars", "containers", "ephemeralContainers")
@@ -68,14 +68,13 @@ def carried(
 
 def _of_kind(rule: Rule, example: Example, kind: Kind) -> Iterator[Example]:
     stated = (example.object or example.old)["kind"]
-    if stated == kind.kind or (stated == BINDING.kind and kind is POD):
+    if kind_of(example.object or example.old) is kind or (stated == BINDING.kind and kind is POD):
         yield example
     elif kind in WORKLOADS and is_liftable(rule, example):
         yield lifted(example, kind)
     elif kind not in PODS and stated not in _POD_KINDS:
-        old, new = (
-            found and {**found, "kind": kind.kind} for found in (example.old, example.object)
-        )
+        named = {"kind": kind.kind, "apiVersion": kind.api_version}
+        old, new = (found and {**found, **named} for found in (example.old, example.object))
         yield replace(example, object=new, old=old)
 
 
@@ -90,7 +89,8 @@ def _bare(value: JSON) -> JSON:
     """An object of the same kind and name that says nothing."""
     metadata = mapping(value, "metadata")
     named = {key: metadata[key] for key in ("name", "namespace") if key in metadata}
-    return {"kind": value["kind"], "metadata": named}
+    kept = {key: value[key] for key in ("apiVersion", "kind") if key in value}
+    return {**kept, "metadata": named}
 
 
 def seated(example: Example, container: Path, seat: Seat) -> tuple[Example, Path]:

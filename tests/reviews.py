@@ -86,8 +86,10 @@ def deployment(template: JSON, **spec: JSON) -> JSON:
 
 
 def policy(*ports: JSON, **metadata: JSON) -> JSON:
-    """A network policy that opens these ports to any address."""
-    egress = [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"port": p} for p in ports]}]
+    """A network policy that opens these ports to a network outside."""
+    egress = [
+        {"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}], "ports": [{"port": p} for p in ports]}
+    ]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

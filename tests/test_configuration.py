@@ -169,6 +169,7 @@ def test_trusted_namespaces_are_left_out_by_the_label_that_nobody_can_forge() ->
     everywhere = {
         f"{resource}.validate.sallyport.dev"
         for resource in (
+            "cluster-network-policies",
             "gateways",
             "istio",
             "namespaces",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rules.model import ISTIO, POLICIES
+from rules.model import CALICO_STAGED, ISTIO, NETWORK_POLICIES, NETWORK_SETS, POLICIES
 from tests.coverage import EXCUSED, Cover, covers, resource
 from tests.coverage_page import sent
 from tests.pages import rule_page
@@ -35,6 +35,7 @@ ASKED = {
     "replicasets.apps": WRITTEN,
     "jobs.batch": WRITTEN,
     "cronjobs.batch": WRITTEN,
+    **{resource(kind, ""): WRITTEN for kind in (*NETWORK_POLICIES, *CALICO_STAGED, *NETWORK_SETS)},
     **{resource(kind, ""): DELETED for kind in POLICIES},
     **{resource(kind, ""): DELETED for kind in ISTIO},
 }
@@ -59,8 +60,14 @@ PARAGRAPHS = (
     *("MESH-VOLUMES", "MESH-RESOURCES", "MESH-0", "MESH-1", "MESH-2"),
     *(f"MESH-{kind}" for kind in KINDS_OF_ISTIO),
     *("MESH-REDIRECTION", "MESH-PSA", "OTHER-MESH", "SERVICE-THEFT", "IDENTITY", "IMAGE"),
+    *("PLAIN-HTTP", "ALLOW-ALL-EGRESS", "ALLOW-ALL-INGRESS", "CROSS-TENANT", "WORLD-CIDR", "IMDS"),
+    *("FQDN-NO-DNS", "FQDN-WILDCARD", "FQDN-APEX", "DNS-ANY-NAME", "DNS-53-OPEN"),
+    *("NP-POLICYTYPES", "CNP-NULL-EGRESS", "DEFAULT-DENY-OFF", "L7-VOID", "STAGED"),
+    *("NOT-ENFORCED", "ANP-OVERRIDE", "TENANT-TIER", "CILIUM-VOID", "CALICO-VOID", "CALICO-OPEN"),
+    *("SERVICE-OPEN", "RESERVED-SELECTOR", "KAFKA", "CLOUD-CONTROL-PLANE", "PUBLIC-RESOLVER"),
+    "ODD-QUOTES",
 )
-"""Checks of sandbox-and-mesh 2 to 5 and of contracts 11 on pods, tenants, mesh and images."""
+"""Checks of sandbox-and-mesh 2 to 5, of egress 4 on objects, and of contracts 11."""
 
 
 @pytest.mark.parametrize("cover", covers(), ids=lambda cover: cover.rule.name)

@@ -16,7 +16,16 @@ from typing import Literal, get_args
 
 import yaml
 
-from rules.model import ISTIO, JSON, POLICIES, WORKLOADS, Kind, OperationName
+from rules.model import (
+    CALICO_STAGED,
+    ISTIO,
+    JSON,
+    NETWORK_POLICIES,
+    NETWORK_SETS,
+    WORKLOADS,
+    Kind,
+    OperationName,
+)
 from rules.rulebook import Configured, Rulebook, operations_of, resources_of
 from webhook.backstop import policies
 
@@ -89,6 +98,9 @@ _BINDINGS = Entry(
 )
 _TEMPLATES = Entry("templates", tenants=True)
 _NETWORK_POLICIES = Entry("network-policies", tenants=True)
+_CLUSTER_POLICIES = Entry(
+    "cluster-network-policies"
+)  # they lie in no namespace, and reach into all
 _ISTIO = Entry("istio")  # in trusted namespaces too: the root namespace of the mesh is one
 _SHARED_CONFIG = (  # a deletion of many has no request.name
     "(request.operation == 'DELETE' ? oldObject : object).metadata.name"
@@ -106,7 +118,10 @@ ENTRIES: Mapping[str, Entry] = {
     "secretproviderclasses.secrets-store.csi.x-k8s.io": Entry(
         "secret-provider-classes", tenants=True
     ),
-    **{f"{kind.resource}.{kind.group}": _NETWORK_POLICIES for kind in POLICIES},
+    **{
+        f"{kind.resource}.{kind.group}": _NETWORK_POLICIES if kind.namespaced else _CLUSTER_POLICIES
+        for kind in (*NETWORK_POLICIES, *CALICO_STAGED, *NETWORK_SETS)
+    },
     **{f"{kind.resource}.{kind.group}": _ISTIO for kind in ISTIO},
     "configmaps": Entry("mesh-config", root=True, conditions={"shared-config": _SHARED_CONFIG}),
 }

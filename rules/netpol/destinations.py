@@ -1,24 +1,128 @@
 """Where a grant leads: what lies outside the cluster, and how far outside.
 
-Addresses of the cluster itself, and special ones (instance metadata, the node's DNS), are nobody's
-outside: other questions are asked of them. Source: specification egress 2, the table of classes.
+Whatever a peer is made of, the engine is asked about it, address block by address block, so that
+nothing leads outside unsaid: labels that the world has, entities, sets, what is left when all else
+is excluded. Addresses of the cluster itself, and special ones (instance metadata, the node's DNS),
+are nobody's outside: other questions are asked of them. Source: specification egress 2, the table
+of classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 
-from rules.netpol.peers import Anywhere, Networks, Peer
-from rules.netpol.sets import Addresses
+from rules.netpol.engine import Engine
+from rules.netpol.inventory import Inventory
+from rules.netpol.matching import Matcher
+from rules.netpol.model import PeerEntry, Unknown
+from rules.netpol.outside import edges_of, named
+from rules.netpol.peers import Anywhere, Fqdn, Networks, Peer, ServiceRef, Services, leaves
+from rules.netpol.sets import V4, V6, Addresses, Family
 
-Reach = Literal["public", "private"]
-"""Outside the cluster: on the Internet, or on the networks around it."""
+Reach = Literal["public", "private", "unknown"]
+"""Outside the cluster: on the Internet, on the networks around it, or nobody can say whether."""
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
-SPECIAL = ("169.254.169.254/32", "fd00:ec2::254/128", "168.63.129.16/32", "169.254.10.0/24")
+METADATA = ("169.254.169.254/32", "fd00:ec2::254/128", "168.63.129.16/32")
+"""Where clouds tell a machine who it is, and hand it credentials."""
+SPECIAL = (*METADATA, "169.254.10.0/24")
+
+_NONE = Addresses.empty()
+_EVERYTHING = Addresses.full()
+_EMBEDDED = Addresses.cidr("64:ff9b::/96") | Addresses.cidr("::ffff:0:0/96")
+_ENDS: dict[Family, int] = {V4: 1 << 32, V6: 1 << 128}
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What a peer holds that is no pod and no node.
+
+    `addresses` surely, as far as policies can say; of `doubtful` ones nobody knows. `names` are
+    patterns, of which none but DNS knows the addresses.
+    """
+
+    addresses: Addresses = _NONE
+    doubtful: Addresses = _NONE
+    names: tuple[str, ...] = ()
+
+
+_DOUBTFUL = Outside(doubtful=_EVERYTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Compass:
+    """An engine, and what is known of the cluster, by which peers are located.
+
+    There are two matchers: a cluster may have IPv6 or not, and the world has other labels in each.
+    """
+
+    matchers: tuple[Matcher, ...]
+
+    @classmethod
+    def of(cls, engine: Engine, inventory: Inventory) -> Compass:
+        """For this engine and this cluster."""
+        both = Inventory(
+            services=inventory.services,
+            slices=inventory.slices,
+            network_sets=inventory.network_sets,
+            cidr_groups=inventory.cidr_groups,
+            pod_networks=_EVERYTHING,
+        )
+        return cls((Matcher(engine, inventory), Matcher(engine, both)))
+
+    def outside(self, entry: PeerEntry | Unknown) -> Outside:
+        """What an entry of a grant holds outside the cluster."""
+        if isinstance(entry, Unknown):  # what the API server cuts off grants nothing
+            return Outside() if entry.consequence == "as-read" else _DOUBTFUL
+        match entry.peer:
+            case Anywhere():
+                return Outside(_EVERYTHING)
+            case Networks(addresses):
+                return Outside(addresses.unmapped())
+            case Fqdn(pattern):
+                return Outside(names=(pattern,))
+            case Services() | ServiceRef() if not self._knows_services():
+                return _DOUBTFUL
+            case peer:
+                return self._swept(peer)
+
+    def _knows_services(self) -> bool:
+        inventory = self.matchers[0].inventory
+        return bool(inventory.services or inventory.slices)
+
+    def _swept(self, peer: Peer) -> Outside:
+        sure, maybe = [], []
+        for block in self._blocks(peer):
+            found = [matcher.peer(peer, Networks(block)) for matcher in self.matchers]
+            if any(each.sure for each in found):
+                sure.append(block)
+            elif any(each.maybe for each in found):
+                maybe.append(block)
+        names = tuple(leaf.pattern for leaf in leaves(peer) if isinstance(leaf, Fqdn))
+        stated = Addresses.union(
+            leaf.addresses for leaf in leaves(peer) if isinstance(leaf, Networks)
+        )
+        held, doubtful = (_plain(Addresses.union(some), stated) for some in (sure, maybe))
+        return Outside(held, doubtful, names)
+
+    def _blocks(self, peer: Peer) -> Iterator[Addresses]:
+        """All addresses, cut where the answer may change."""
+        deciding = list(named(peer, self.matchers[0].inventory))
+        for family, end in _ENDS.items():
+            edges = {0, end}
+            for addresses in deciding:
+                edges.update(edges_of(addresses, family))
+            for first, last in pairwise(sorted(edges)):
+                yield Addresses.run(family, first, last - 1)
+
+
+def _plain(held: Addresses, stated: Addresses) -> Addresses:
+    """The set, with IPv4 addresses written as IPv6 ones as what they are, where any are stated."""
+    return (held - _EMBEDDED) | (held & stated).unmapped()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +137,16 @@ class Surroundings:
         """From CIDR texts: the private networks, and those of the cluster's pods and nodes."""
         return _surroundings(tuple(private), tuple(cluster))
 
-    def outside(self, peer: Peer) -> dict[Reach, Addresses]:
-        """The addresses outside the cluster that a peer holds."""
-        match peer:
-            case Anywhere():
-                addresses = Addresses.full()
-            case Networks(addresses=addresses):
-                addresses = addresses.unmapped()
-            case _:
-                return {}
-        left = addresses - self.inside
-        found: dict[Reach, Addresses] = {
+    def classes(self, found: Outside) -> dict[Reach, Addresses]:
+        """The addresses by class; names are public, and stand for no address that is known."""
+        left = found.addresses - self.inside
+        classes: dict[Reach, Addresses] = {
             "public": left - self.private,
             "private": left & self.private,
+            "unknown": found.doubtful - self.inside,
         }
-        return {reach: held for reach, held in found.items() if held}
+        held = {reach: addresses for reach, addresses in classes.items() if addresses}
+        return {"public": _NONE, **held} if found.names else held
 
 
 @lru_cache(maxsize=16)
@@ -58,4 +157,4 @@ def union(cidrs: tuple[str, ...]) -> Addresses:
 
 @lru_cache(maxsize=16)
 def _surroundings(private: tuple[str, ...], cluster: tuple[str, ...]) -> Surroundings:
-    return Surroundings(union(private), union(SPECIAL) | union(cluster))
+    return Surroundings(union(private), union((*SPECIAL, *cluster)))

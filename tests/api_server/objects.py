@@ -55,7 +55,7 @@ def deployment(name: str, labels: Mapping[str, str] | None = None, **spec: JSON)
     return workload(DEPLOYMENT, name, labels, **spec)
 
 
-def policy(name: str, *ports: JSON, cidr: str = "0.0.0.0/0") -> JSON:
+def policy(name: str, *ports: JSON, cidr: str = "192.0.2.0/24") -> JSON:
     """A network policy that lets all pods out to these ports of a network."""
     egress = [{"to": [{"ipBlock": {"cidr": cidr}}], "ports": [{"port": port} for port in ports]}]
     return {

@@ -44,7 +44,7 @@ def test_an_update_that_opens_port_80_is_denied(developer: Person) -> None:
     answer = developer.apply(policy("narrow", 443, 80))
 
     assert answer.code == 1
-    assert "[no-plain-http-egress] spec.egress[0].ports[1].port is 80 to 0.0.0.0/0" in answer.err
+    assert "[no-plain-http-egress] spec.egress[0].ports[1].port is 80 to 192.0.2.0/24" in answer.err
 
 
 def test_the_platform_is_not_asked(developer: Person) -> None:

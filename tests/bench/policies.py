@@ -20,7 +20,7 @@ from statistics import quantiles
 
 from rules.catalog import discover
 from rules.enforcement import empty_index
-from rules.model import CILIUM_CLUSTER_POLICY, JSON, NETWORK_POLICY, POD, ActiveRule, Kind
+from rules.model import CILIUM_CLUSTERWIDE_POLICY, JSON, NETWORK_POLICY, POD, ActiveRule, Kind
 from rules.netpol.index import Index
 from rules.review import Cluster
 from rules.rulebook import Configured, Rulebook
@@ -139,8 +139,9 @@ def _questions(namespaces: int) -> Iterator[tuple[str, bytes]]:
         changed = {**policy, "spec": {**policy["spec"], "egress": [{"ports": [{"port": 8443}]}]}}
         yield "policy", _asked(changed, NETWORK_POLICY, where, old=policy)
     spec = {"endpointSelector": {}, "egress": [{"toEntities": ["kube-apiserver"]}]}
-    wide = _object("cilium.io/v2", CILIUM_CLUSTER_POLICY.kind, "", "wide", spec=spec)
-    yield from (("policy of the cluster", _asked(wide, CILIUM_CLUSTER_POLICY, "")) for _ in "12")
+    wide = _object("cilium.io/v2", CILIUM_CLUSTERWIDE_POLICY.kind, "", "wide", spec=spec)
+    asked = _asked(wide, CILIUM_CLUSTERWIDE_POLICY, "")
+    yield from (("policy of the cluster", asked) for _ in "12")
 
 
 def _asked(value: JSON, kind: Kind, namespace: str, old: JSON = None) -> bytes:

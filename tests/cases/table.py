@@ -22,7 +22,7 @@ from typing import Any, cast
 import yaml
 
 from rules.model import JSON, NAMESPACE, Kind, OperationName, Phase
-from tests.examples import KINDS
+from tests.examples import kind_of
 from tests.reviews import ask
 
 FOLDER = Path(__file__).parent
@@ -72,7 +72,7 @@ class Case:
     @property
     def kind(self) -> Kind:
         """The kind of its object."""
-        return KINDS[self.subject["kind"]]
+        return kind_of(self.subject)
 
     @property
     def subject(self) -> JSON:
@@ -160,7 +160,7 @@ def _whole(stated: Mapping[str, Any], bases: Mapping[str, JSON]) -> JSON:
         if name in stated:
             return merge(base, stated[name])
     value = stated["object"]
-    kind = KINDS[value["kind"]]
+    kind = kind_of(value)
     usual = {"name": "case"} | ({"namespace": "t"} if kind.namespaced else {})
     filled = {"apiVersion": kind.api_version, "metadata": usual}
     return merge(filled, value)

@@ -14,9 +14,11 @@ from collections.abc import Iterator
 
 from rules.model import (
     AUTHORIZATION_POLICY,
+    CALICO_STAGED,
     DESTINATION_RULE,
     ISTIO_GATEWAY,
     JSON,
+    NETWORK_POLICIES,
     PEER_AUTHENTICATION,
     REQUEST_AUTHENTICATION,
     SERVICE_ENTRY,
@@ -69,13 +71,14 @@ WARN = [
         ISTIO_GATEWAY,
         SIDECAR,
         TELEMETRY,
+        *NETWORK_POLICIES,
+        *CALICO_STAGED,
     ),
-    shaped=True,
     severity="medium",
 )
 def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
     """One Finding for each value, and for each key."""
-    for path, text, is_key in _texts(mapping(review.object, "spec")):
+    for path, text, is_key in _texts(review.object):
         odd = sorted(set(_ODD.findall(text)))
         if odd:
             points = enumerate_words([f"U+{ord(character):04X}" for character in odd], "and")
@@ -92,9 +95,10 @@ def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
             )
 
 
-def _texts(spec: JSON) -> Iterator[tuple[Path, str, bool]]:
+def _texts(value: JSON) -> Iterator[tuple[Path, str, bool]]:
     """The texts in the order of the document: place, text, and whether it is a key."""
-    left: list[tuple[Path, JSON]] = [(("spec",), spec)]
+    stated = mapping(value)
+    left: list[tuple[Path, JSON]] = [((key,), stated.get(key)) for key in ("specs", "spec")]
     while left:
         path, value = left.pop()
         if isinstance(value, str):

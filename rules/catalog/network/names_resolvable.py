@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.model import (
-    CILIUM_CLUSTER_POLICY,
+    CILIUM_CLUSTERWIDE_POLICY,
     CILIUM_POLICY,
     CLUSTER_POLICY,
     NETWORK,
@@ -53,7 +53,7 @@ WARN = [
 
 
 @rule(
-    kinds=(*PODS, CILIUM_POLICY, CILIUM_CLUSTER_POLICY, CLUSTER_POLICY),
+    kinds=(*PODS, CILIUM_POLICY, CILIUM_CLUSTERWIDE_POLICY, CLUSTER_POLICY),
     reads=NETWORK,
     severity="medium",
 )

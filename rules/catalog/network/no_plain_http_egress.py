@@ -1,75 +1,96 @@
 """A network policy must not let plain HTTP leave the cluster.
 
 Why: HTTP without TLS can be read and changed by whoever carries it, and the answer forged.
-Source: specification egress 1.1 and 2; Kubernetes API, networking/v1 NetworkPolicy.
+Source: specification egress 1 and 2; the APIs of Kubernetes, Cilium and Calico.
 
-The object is judged by its own grants. Ports do not prove TLS: 443 is accepted, and what speaks on
-it is not looked at. No ports means every port, 80 too.
+The object is judged by its own grants, as the engine of the cluster reads them. Ports do not prove
+TLS: 443 is accepted, and what speaks on it is not looked at. No ports means every port, 80 too.
+Server names prove TLS, and so do both TLS blocks together; HTTP rules without them prove that there
+is none.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
-from rules.model import NETWORK_POLICY, Finding, Fix, Level, Operation, Path, rule
-from rules.netpol.destinations import PRIVATE, Reach, Surroundings, union
-from rules.netpol.dialects.kubernetes import translate
+from rules.frames import admin, calico, cilium, cluster, kubernetes
+from rules.model import NETWORK_POLICIES, Finding, Fix, Operation, rule
+from rules.narrowing import Narrowing, narrowing
+from rules.netpol.destinations import PRIVATE, Surroundings, union
 from rules.netpol.model import Grant, NamedPort, PeerEntry, PortEntry, Unknown
-from rules.netpol.peers import Anywhere
-from rules.netpol.sets import Addresses
-from rules.patch import lookup, set_field
+from rules.netpol.peers import Fqdn
+from rules.netpol.questions import CLEAR
+from rules.plain_http import Ports, Standard, Worst, ports_of, worst_of
+from rules.policies import Asked, cluster_networks, subject_of, whereto
 from rules.review import Cluster, Review
-from rules.site import Network
-from rules.words import quote
 
-Ports = Literal["hard", "soft", "proxy", "unknown"]
-LEVELS: dict[tuple[Reach, Ports], Level] = {
-    ("public", "hard"): "deny",
-    ("public", "soft"): "warn",
-    ("public", "proxy"): "warn",
-    ("public", "unknown"): "warn",
-    ("private", "hard"): "warn",
-    ("private", "soft"): "warn",
-    ("private", "unknown"): "warn",
-}
-STRICT = {("public", "soft"), ("public", "unknown"), ("private", "hard"), ("private", "unknown")}
-HTTP_NAME = re.compile(r"(?!https)(http|web|www|metrics)(-|$)")
-NAMES_ARE_RESOLVED = (1, 20)  # from here on Cilium knows a port's name per destination
-
-_POLICY = "{kind: NetworkPolicy, spec: {podSelector: {}, policyTypes: [Egress], egress: %s}}"
-_WORLD = "{to: [{ipBlock: {cidr: 0.0.0.0/0}}], ports: [%s]}"
+_WORLD = "[{to: [{ipBlock: {cidr: %s}}], ports: [%s]}]"
+_TO_80 = "toPorts: [{ports: [{port: '80', protocol: TCP}]}]"
+_TO_443 = "ports: [{port: '443', protocol: TCP}]"
+_NAME = "toFQDNs: [{matchName: example.com}]"
+_BRIDGED = "originatingTLS: {secret: {name: a}}, terminatingTLS: {secret: {name: a}}"
+_HTTP = "rules: {http: [{method: GET}]}"
+_NOT_DB = "{action: Allow, protocol: TCP, destination: {notSelector: role == 'db', ports: [80]}}"
+_TO_NET = "{action: Allow, destination: {nets: [198.51.100.0/24]}}"
+_ALL = "to: [{networks: [0.0.0.0/0]}]"
 ALLOW = [
-    _POLICY % "[]",
-    _POLICY % "[{ports: [{port: 443}]}]",
-    _POLICY % "[{to: [{podSelector: {matchLabels: {app: db}}}], ports: [{port: 80}]}]",
-    _POLICY % f"[{_WORLD % '{protocol: UDP}'}]",
-    _POLICY % "[{to: [{ipBlock: {cidr: 168.63.129.16/32}}], ports: [{port: 80}]}]",
-    "{kind: NetworkPolicy, spec: {podSelector: {}, policyTypes: [Ingress], egress: [{}]}}",
+    kubernetes("[]"),
+    kubernetes("[{ports: [{port: 443}]}]"),
+    kubernetes("[{to: [{podSelector: {matchLabels: {app: db}}}], ports: [{port: 80}]}]"),
+    kubernetes(_WORLD % ("0.0.0.0/0", "{protocol: UDP}")),
+    kubernetes(_WORLD % ("168.63.129.16/32", "{port: 80}")),
+    cilium("[{}]"),
+    cilium(f"[{{{_NAME}, toPorts: [{{{_TO_443}}}]}}]"),
+    cilium(f"[{{{_NAME}, toPorts: [{{{_TO_443}, {_BRIDGED}, {_HTTP}}}]}}]"),
+    cilium(f"[{{toEndpoints: [], {_TO_80}}}]"),
+    cilium("[{toEntities: [cluster]}]"),
+    cilium(f"[{{toCIDRSet: [{{cidr: 0.0.0.0/0, except: [0.0.0.0/0]}}], {_TO_80}}}]"),
+    calico(_NOT_DB, "NetworkPolicy"),
+    calico(_TO_NET).replace("engine: calico", "engine: cilium"),
+    admin(f"{{action: Deny, {_ALL}}}"),
 ]
 DENY = [
-    _POLICY % f"[{_WORLD % '{port: 80}'}]",
-    _POLICY % "[{}]",
-    _POLICY % f"[{_WORLD % '{protocol: TCP}'}]",
-    _POLICY % f"[{_WORLD % '{port: 80, endPort: 90}'}]",
-    _POLICY % f"[{_WORLD % '{port: http}'}]",
-    _POLICY % "[{to: [{ipBlock: {cidr: '::/0'}}], ports: [{port: 80}]}]",
-    _POLICY % "[{to: [{ipBlock: {cidr: '64:ff9b::8.8.8.8/128'}}], ports: [{port: 80}]}]",
+    kubernetes(_WORLD % ("0.0.0.0/0", "{port: 80}")),
+    kubernetes("[{}]"),
+    kubernetes(_WORLD % ("0.0.0.0/0", "{protocol: TCP}")),
+    kubernetes(_WORLD % ("0.0.0.0/0", "{port: 80, endPort: 90}")),
+    kubernetes(_WORLD % ("0.0.0.0/0", "{port: http}")),
+    kubernetes(_WORLD % ("'::/0'", "{port: 80}")),
+    kubernetes(_WORLD % ("'64:ff9b::8.8.8.8/128'", "{port: 80}")),
+    cilium(f"[{{{_TO_80}}}]"),
+    cilium(f"[{{{_NAME}}}]"),
+    cilium("[{toEntities: [all]}]"),
+    cilium("[{toEntities: [world], toPorts: [{ports: [{port: '0'}]}]}]"),
+    cilium(f"[{{toEntities: [world], toPorts: [{{{_TO_443}, {_HTTP}}}]}}]"),
+    cilium(f"[{{{_NAME}, {_TO_80[:-2]}, originatingTLS: {{secret: {{name: a}}}}}}]}}]"),
+    "{kind: CiliumNetworkPolicy, metadata: {name: a}, specs: [{endpointSelector: {}, egress:"
+    f" [{{toCIDR: [192.0.2.0/24], {_TO_80}}}]}}]}}",
+    calico(_NOT_DB),
+    calico(_TO_NET, "NetworkPolicy"),
+    admin(f"{{action: Allow, {_ALL}, ports: [{{portNumber: {{protocol: TCP, port: 80}}}}]}}"),
+    admin(f"{{action: Allow, {_ALL}}}"),
+    cluster(
+        f"{{action: Accept, {_ALL}, protocols: [{{tcp: {{destinationPort: {{number: 80}}}}}}]}}"
+    ),
 ]
 WARN = [
-    _POLICY % f"[{_WORLD % '{port: 1024, endPort: 65535}'}]",
-    _POLICY % f"[{_WORLD % '{port: 3128}'}]",
-    _POLICY % f"[{_WORLD % '{port: backend}'}]",
-    _POLICY % "[{to: [{ipBlock: {cidr: 10.0.0.0/8}}]}]",
+    kubernetes(_WORLD % ("0.0.0.0/0", "{port: 1024, endPort: 65535}")),
+    kubernetes(_WORLD % ("0.0.0.0/0", "{port: 3128}")),
+    kubernetes(_WORLD % ("0.0.0.0/0", "{port: backend}")),
+    kubernetes("[{to: [{ipBlock: {cidr: 10.0.0.0/8}}]}]"),
+    cilium(f"[{{toServices: [{{k8sService: {{serviceName: a}}}}], {_TO_80}}}]"),
+    cilium(f"[{{toCIDRSet: [{{cidrGroupRef: partners}}], {_TO_80}}}]"),
+    calico("{action: Allow, protocol: TCP, destination: {notPorts: [80]}}"),
 ]
 INFO = [
-    f"{{object: {_POLICY % '[{to: [{ipBlock: {cidr: 192.0.2.7/32}}], ports: [{port: 80}]}]'},"
+    f"{{object: {kubernetes(_WORLD % ('192.0.2.7/32', '{port: 80}'))},"
     " parameters: {allowed_http: [192.0.2.0/24]}}",
+    f"{{object: {cilium(f'[{{{_NAME}, {_TO_80}}}]')}, parameters: {{allowed_http: ['*.com']}}}}",
+    cilium("[{toPorts: [{ports: [{port: '80'}], serverNames: [a.com]}]}]"),
 ]
 
 
-@rule(kinds=(NETWORK_POLICY,), shaped=True, severity="high")
+@rule(kinds=NETWORK_POLICIES, severity="high")
 def check(  # noqa: PLR0913  # what may be set in the rulebook
     review: Review,
     cluster: Cluster,
@@ -81,116 +102,63 @@ def check(  # noqa: PLR0913  # what may be set in the rulebook
     allowed_http: Sequence[str] = (),
     strict: bool = False,
 ) -> Iterator[Finding]:
-    """`allowed_http`: CIDRs that may be reached by HTTP. `strict`: what warns by default denies."""
-    cidrs = cluster.site.network.cidrs
-    around = Surroundings.of(private_cidrs, (*cidrs.pods, *cidrs.services, *cidrs.nodes))
-    numbers: dict[Ports, Sequence[int]] = {
-        "hard": hard_ports,
-        "soft": soft_ports,
-        "proxy": proxy_ports,
-    }
-    exempt = union(tuple(allowed_http))
-    for grant in translate(review.object, namespace=review.namespace).grants:
-        if grant.direction != "egress":
-            continue
-        known: dict[Ports, tuple[PeerEntry, Level, str | None] | None] = {}
-        for entry in grant.ports:
-            if isinstance(entry, Unknown):
-                continue  # what cannot be read is `well-formed`'s to say
-            opened = _ports(entry, numbers, cluster.site.network)
-            if opened is None:
-                continue
-            if opened[0] not in known:
-                known[opened[0]] = _worst(grant, opened[0], around, strict=strict, exempt=exempt)
-            worst = known[opened[0]]
-            if worst is not None:
-                yield _finding(review, entry, opened, worst)
+    """`allowed_http`: CIDRs and patterns of names that may be reached by HTTP.
+
+    `strict`: what warns by default denies.
+    """
+    asked = Asked(review, cluster)
+    networks = tuple(text for text in allowed_http if "/" in text)
+    standard = Standard(
+        {"hard": hard_ports, "soft": soft_ports, "proxy": proxy_ports},
+        Surroundings.of(private_cidrs, cluster_networks(cluster.site.network)),
+        union(networks),
+        tuple(text.lower().rstrip(".") for text in allowed_http if "/" not in text),
+        strict,
+    )
+    for grant in asked.grants("egress"):
+        yield from _judge(asked, grant, standard)
 
 
-def _ports(
-    entry: PortEntry | NamedPort, numbers: dict[Ports, Sequence[int]], network: Network
-) -> tuple[Ports, int] | None:
-    """The worst that an entry opens: what kind of ports, and the first of them (0: by name)."""
-    if "TCP" not in entry.protocols:
-        return None
-    if isinstance(entry, NamedPort):
-        version = tuple(int(part) for part in re.findall(r"\d+", network.version)[:2])
-        if network.engine != "cilium" or version >= NAMES_ARE_RESOLVED:
-            return None  # a name belongs to the pod that it is sent to; addresses have none
-        return ("hard" if HTTP_NAME.match(entry.name) else "unknown"), 0
-    for ports, listed in numbers.items():
-        opened = [number for number in listed if entry.first <= number <= entry.last]
-        if opened:
-            return ports, opened[0]
-    return None
-
-
-def _worst(
-    grant: Grant, ports: Ports, around: Surroundings, *, strict: bool, exempt: Addresses
-) -> tuple[PeerEntry, Level, str | None] | None:
-    """The peer that is worst to reach on such ports, how bad it is, and what exempts it."""
-    found: list[tuple[PeerEntry, Level, str | None]] = []
-    for entry in grant.peers:
+def _judge(asked: Asked, grant: Grant, standard: Standard) -> Iterator[Finding]:
+    known: dict[Ports, Worst | None] = {}
+    for entry in grant.ports:
         if isinstance(entry, Unknown):
+            continue  # what cannot be read is `well-formed`'s to say
+        found = ports_of(grant, entry, standard.numbers, asked)
+        if found is None:
             continue
-        for reach, addresses in around.outside(entry.peer).items():
-            level = LEVELS.get((reach, ports))
-            if level is None:
-                continue
-            if strict and (reach, ports) in STRICT:
-                level = "deny"
-            found.append((entry, level, "allowed_http" if addresses <= exempt else None))
-    return min(found, key=lambda f: (f[2] is not None, f[1] != "deny"), default=None)
+        ports, number = found
+        if ports not in known:
+            known[ports] = worst_of(asked, grant, ports, standard)
+        worst = known[ports]
+        if worst is not None:
+            in_clear = grant.l7 in CLEAR and number not in standard.numbers["hard"]
+            told = _in_clear(grant, entry) if in_clear else narrowing(asked.review, entry, number)
+            yield _finding(asked, told, ports, worst)
 
 
-def _finding(
-    review: Review,
-    entry: PortEntry | NamedPort,
-    opened: tuple[Ports, int],
-    worst: tuple[PeerEntry, Level, str | None],
-) -> Finding:
+def _finding(asked: Asked, told: Narrowing, ports: Ports, worst: Worst) -> Finding:
     peer, level, exempted_by = worst
-    ports, number = opened
-    path, what, cure, patch = _describe(review, entry, number)
-    where = _whereto(review, peer)
+    review, where = asked.review, whereto(asked.review, peer)
+    path, what, cure, patch = told
     doubt = ", which Cilium reads as any pod's number of that name" if ports == "unknown" else ""
+    unset = isinstance(peer, PeerEntry) and isinstance(peer.peer, Fqdn) and path[-1] == "toPorts"
     return Finding(
         check="PLAIN-HTTP",
         path=path,
         message=f"{what} to {where}{doubt}; {cure} (plain-HTTP egress)",
         found=[ports, where],
         level=level,
-        fix=Fix(patch, safe=False),
-        why=f"it lets namespace {review.namespace} send data unencrypted to {where}",
+        fix=Fix(patch, safe=unset),
+        why=f"it lets {subject_of(review)} send data unencrypted to {where}",
         exempted_by=exempted_by,
     )
 
 
-def _describe(
-    review: Review, entry: PortEntry | NamedPort, number: int
-) -> tuple[Path, str, str, tuple[Operation, ...]]:
-    """The place, what stands there, what must, and the patch for that."""
-    stated = lookup(review.object, entry.path)
-    if not isinstance(stated, dict):  # no list of ports, or an empty one
-        added = Operation("add", entry.path, [{"protocol": "TCP", "port": 443}])
-        what = f"is missing, so every port, {number} too, is open"
-        return entry.path, what, "add port 443", (added,)
-    port, end = (*entry.path, "port"), (*entry.path, "endPort")
-    patch = set_field(review.object, port, 443)
-    if stated.get("port") is None:
-        what = f"is missing, so every TCP port, {number} too, is open"
-        return port, what, "set it to 443", patch
-    shown = quote(stated["port"])
-    if stated.get("endPort") is None:
-        return port, f"is {shown}", "set it to 443", patch
-    patch = (*patch, Operation("remove", end))
-    if number == stated["port"]:
-        return port, f"is {shown}", "set it to 443 without endPort", patch
-    what = f"is {quote(stated['endPort'])}, which from {shown} on opens {number} too,"
-    return end, what, "remove it and set port to 443", patch
-
-
-def _whereto(review: Review, entry: PeerEntry) -> str:
-    if isinstance(entry.peer, Anywhere):
-        return "any address"
-    return str(lookup(review.object, (*entry.path, "ipBlock", "cidr")))
+def _in_clear(grant: Grant, entry: PortEntry | NamedPort) -> Narrowing:
+    """HTTP rules, or TLS that ends at the proxy: what goes on from there is clear text."""
+    item = entry.path[:-2]
+    field = "rules" if grant.inspection.parser == "http" else "terminatingTLS"
+    what = "makes the proxy read HTTP, so clear text leaves"
+    cure = "remove it, or state both TLS blocks"
+    return Narrowing((*item, field), what, cure, (Operation("remove", (*item, field)),))

@@ -13,13 +13,13 @@ from functools import reduce
 from operator import or_
 from typing import NamedTuple
 
-from rules.catalog.network.no_plain_http_egress import LEVELS, STRICT, Ports
 from rules.model import NETWORK, PODS, Finding, Level, rule
 from rules.netpol import sets
-from rules.netpol.destinations import PRIVATE, Reach, Surroundings, union
+from rules.netpol.destinations import PRIVATE, Outside, Reach, Surroundings, union
 from rules.netpol.exits import Exit, exits
 from rules.netpol.peers import Fqdn, Networks
 from rules.netpol.sets import Addresses
+from rules.plain_http import LEVELS, STRICT, Ports
 from rules.proposal import origin_shown, stand
 from rules.review import Cluster, Review
 from rules.words import place, printable
@@ -115,7 +115,7 @@ def _judged(
     if isinstance(way.end, Fqdn):
         ends["public"] = way.end
     else:
-        left = around.outside(Networks(way.end.addresses - exempt))
+        left = around.classes(Outside(way.end.addresses - exempt))
         ends |= {reach: Networks(addresses) for reach, addresses in left.items()}
     for reach, end in ends.items():
         for ports, listed in numbers.items():

@@ -15,10 +15,9 @@ from typing import Literal
 
 from rules.model import NETWORK, POLICIES, Finding, Level, rule
 from rules.netpol.changes import DIRECTIONS, Change, Stretch, alike, changed
-from rules.netpol.destinations import PRIVATE, Surroundings
+from rules.netpol.destinations import PRIVATE, Outside, Surroundings
 from rules.netpol.explain import words
 from rules.netpol.model import Direction
-from rules.netpol.peers import Networks
 from rules.netpol.sets import Ports
 from rules.proposal import propose, shown
 from rules.review import Cluster, Review
@@ -109,7 +108,7 @@ def _add(
     stretch: Stretch,
     around: Surroundings,
 ) -> None:
-    classes = [str(reach) for reach in around.outside(Networks(stretch.addresses))] or ["inside"]
+    classes = [str(reach) for reach in around.classes(Outside(stretch.addresses))] or ["inside"]
     for name in classes:
         key = (*deed, _WHERE[name])
         told[key] = told.get(key, Ports.empty()) | stretch.ports

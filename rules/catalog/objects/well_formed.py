@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
+from rules import policies
 from rules.model import (
+    ADMIN_POLICY,
     BINDING,
+    CALICO_STAGED,
     ISTIO,
     JSON,
     NAMESPACE,
+    NETWORK_POLICIES,
     NETWORK_POLICY,
+    NETWORK_SETS,
     PERSISTENT_VOLUME,
     POD,
     PODS,
@@ -23,11 +28,16 @@ from rules.model import (
     SERVICE,
     STORAGE_CLASS,
     Finding,
+    Level,
     Path,
     rule,
 )
-from rules.netpol.dialects.kubernetes import SMALL_ENOUGH, translate
+from rules.netpol.dialects.kubernetes import SMALL_ENOUGH
+from rules.netpol.engine import Api
+from rules.netpol.model import Unknown
 from rules.patch import lookup
+from rules.pods import mapping
+from rules.policies import written
 from rules.review import Cluster, Review
 from rules.shapes import SHAPES, faults, matcher
 from rules.words import kind_of, quote
@@ -52,13 +62,17 @@ DENY = [
     "{kind: NetworkPolicy, spec: []}",
     "{kind: NetworkPolicy, spec: {podSelector: {}, egress: [{to: [{ipBlock: {cidr: x}}]}]}}",
     "{kind: NetworkPolicy, spec: {podSelector: {}, egress: [{ports: [{port: 70000}]}]}}",
+    "{kind: CiliumNetworkPolicy, spec: {endpointSelector: {}, egress: [{toCIDR: [10.0.0.1]}]}}",
+    "{kind: AdminNetworkPolicy, spec: {priority: 1001, subject: {namespaces: {}}}}",
+    "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, spec: {order: first}}",
 ]
 
 
 KINDS = (
-    *(*PODS, BINDING, NETWORK_POLICY, NAMESPACE, SERVICE, *ISTIO),
+    *(*PODS, BINDING, *NETWORK_POLICIES, *CALICO_STAGED, *NETWORK_SETS, NAMESPACE, SERVICE, *ISTIO),
     *(RUNTIME_CLASS, PERSISTENT_VOLUME, STORAGE_CLASS, SECRET_PROVIDER_CLASS),
 )
+POLICIES = frozenset(kind.kind for kind in (*NETWORK_POLICIES, *CALICO_STAGED))
 POD_SUBRESOURCES = ("binding", "ephemeralcontainers", "resize", "status")
 
 
@@ -77,14 +91,44 @@ def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
                 return
             shown = quote(found) if isinstance(found, str | int) else kind_of(found)
             yield _finding(path, found, f"is {shown}; it must be {wanted}")
-    elif review.kind == NETWORK_POLICY.kind:
-        for unknown in translate(review.object, namespace=review.namespace).unknowns:
-            found = lookup(review.object, unknown.path)
+    elif review.kind in POLICIES:
+        yield from _unread(review)
+
+
+def _unread(review: Review) -> Iterator[Finding]:
+    """What of a policy cannot be read, or means nothing that anybody can say."""
+    if not written(review):
+        yield _finding(("spec",), None, f"is too large; it must be {SMALL_ENOUGH}", check="LIMIT")
+    for unknown in policies.faults(review):
+        level = None if _is_kafka(review, unknown) else _level(review, unknown)
+        if level is not None:
             named: Check = "LIMIT" if unknown.wanted == SMALL_ENOUGH else "MALFORMED"
+            found = lookup(review.object, unknown.path)
             message = f"is {unknown.found}; it must be {unknown.wanted}"
-            yield _finding(unknown.path, found, message, check=named)
+            yield _finding(unknown.path, found, message, check=named, level=level)
 
 
-def _finding(path: Path, found: JSON, message: str, *, check: Check = "MALFORMED") -> Finding:
-    subject = "" if path else "the object "
-    return Finding(check=check, path=path, message=f"{subject}{message} [{check}]", found=found)
+def _is_kafka(review: Review, unknown: Unknown) -> bool:
+    """Whether it is about rules for Kafka alone, which older versions of Cilium take."""
+    return set(mapping(lookup(review.object, unknown.path))) == {"kafka"}
+
+
+def _level(review: Review, unknown: Unknown) -> Level | None:
+    """How bad it is; None: other rules speak of it, those about what engines make of faults."""
+    if unknown.consequence == "refused" or _is_of_kubernetes(review):
+        return "deny"
+    if unknown.consequence == "undecided":  # an unreadable selector of pods or namespaces
+        return "deny" if review.group == ADMIN_POLICY.group else None
+    cut = unknown.consequence == "as-read" and review.group not in policies.CALICO
+    return "warn" if cut else None
+
+
+def _is_of_kubernetes(review: Review) -> bool:
+    return policies.api_of(review) == Api(NETWORK_POLICY.group, NETWORK_POLICY.kind)
+
+
+def _finding(
+    path: Path, found: JSON, message: str, *, check: Check = "MALFORMED", level: Level = "deny"
+) -> Finding:
+    said = f"{'' if path else 'the object '}{message} [{check}]"
+    return Finding(check=check, path=path, message=said, found=found, level=level)

@@ -124,7 +124,7 @@ class RuleReader:
             return
         yield from strangers(item, known, path)
         yield from nulls(item, path, known)
-        ports = tuple(read_ports(item.get("ports") or [], (*path, "ports")))
+        ports = tuple(read_ports(item.get("ports", []), (*path, "ports")))
         if allows:
             yield from inspection.faults(item, path, self.direction, host=self.host)
             asked = inspection.read_inspection(item)

@@ -1,0 +1,74 @@
+"""A network policy must name the domains that it opens, not whole registries of them.
+
+Why: anybody can have a name under a suffix that many share, so opening all of them opens the way
+to whoever wants the data.
+Source: specification egress 4 (FQDN-WILDCARD).
+
+Suffixes that many share are single labels (`com`) and those of the parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rules.frames import admin, cilium, cluster
+from rules.model import ADMIN_POLICIES, CILIUM_POLICIES, Finding, rule
+from rules.netpol.questions import fixed_part, names
+from rules.policies import Asked, place_of_name
+from rules.review import Cluster, Review
+from rules.words import quote
+
+_443 = "toPorts: [{ports: [{port: '443', protocol: TCP}]}]"
+_PATTERN = f"[{{toFQDNs: [{{matchPattern: '%s'}}], {_443}}}]"
+_DOMAINS = "{action: %s, to: [{domainNames: ['%s']}]}"
+SHARED = (
+    *("co.uk", "com.au", "co.jp", "azure.com", "windows.net", "core.windows.net"),
+    *("blob.core.windows.net", "file.core.windows.net", "queue.core.windows.net"),
+    *("table.core.windows.net", "web.core.windows.net", "azurewebsites.net", "azureedge.net"),
+    *("azurefd.net", "cloudapp.azure.com", "cloudapp.net", "trafficmanager.net", "azurecr.io"),
+    *("servicebus.windows.net", "vault.azure.net", "database.windows.net", "azure-api.net"),
+    *("amazonaws.com", "s3.amazonaws.com", "cloudfront.net", "googleapis.com", "appspot.com"),
+    *("github.io", "githubusercontent.com", "pages.dev", "workers.dev", "netlify.app", "ngrok.io"),
+)
+
+ALLOW = [
+    cilium(_PATTERN % "*.google.com"),
+    cilium(_PATTERN % "*.account.blob.core.windows.net"),
+    cilium("[{toFQDNs: [{matchName: account.blob.core.windows.net}]}]"),
+    admin(_DOMAINS % ("Allow", "*.example.com")),
+]
+DENY = [
+    cilium(_PATTERN % "*"),
+    cilium(_PATTERN % "**."),
+    cilium(_PATTERN % "*.*"),
+]
+WARN = [
+    cilium(_PATTERN % "*.com"),
+    cilium(_PATTERN % "*google.com"),
+    cilium(_PATTERN % "**.blob.core.windows.net"),
+    admin(_DOMAINS % ("Allow", "*.github.io")),
+    cluster(_DOMAINS % ("Accept", "*.co.uk")),
+]
+
+
+@rule(kinds=(*CILIUM_POLICIES, *ADMIN_POLICIES), severity="high")
+def check(
+    review: Review, cluster: Cluster, *, shared_suffixes: Sequence[str] = SHARED
+) -> Iterator[Finding]:
+    """`shared_suffixes`: those under which anybody can have a name. Denies where none is fixed."""
+    for grant in {grant.path: grant for grant in Asked(review, cluster).grants("egress")}.values():
+        for entry, pattern in names(grant):
+            if "*" not in pattern:
+                continue
+            fixed = fixed_part(pattern)
+            anybody = not fixed and not pattern.strip("*.")
+            if not anybody and "." in fixed and fixed not in shared_suffixes:
+                continue
+            whose = "every name there is" if anybody else f"names of anybody under {quote(fixed)}"
+            yield Finding(
+                check="FQDN-WILDCARD",
+                path=place_of_name(review, entry),
+                message=f"is {quote(pattern)}, which covers {whose}; name the domains",
+                found=pattern,
+                level="deny" if anybody else "warn",
+            )

@@ -1,0 +1,49 @@
+"""A pattern of names should come with the name itself that it leaves out.
+
+Why: `*.example.com` matches neither example.com nor a.b.example.com, which few authors expect.
+Source: contracts 11 (FQDN-APEX); cilium/cilium pkg/fqdn/matchpattern.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rules.frames import admin, cilium, cluster
+from rules.model import ADMIN_POLICIES, CILIUM_POLICIES, Finding, rule
+from rules.netpol.dialects.cilium import covers
+from rules.netpol.questions import names
+from rules.policies import Asked, place_of_name
+from rules.review import Cluster, Review
+from rules.words import quote
+
+_443 = "toPorts: [{ports: [{port: '443', protocol: TCP}]}]"
+ALLOW = [
+    cilium(f"[{{toFQDNs: [{{matchName: a.com}}, {{matchPattern: '*.a.com'}}], {_443}}}]"),
+    cilium(f"[{{toFQDNs: [{{matchName: www.a.com}}], {_443}}}]"),
+]
+INFO = [
+    cilium(f"[{{toFQDNs: [{{matchPattern: '*.google.com'}}], {_443}}}]"),
+    admin("{action: Allow, to: [{domainNames: ['*.google.com']}]}"),
+    cluster("{action: Accept, to: [{domainNames: ['*.google.com']}]}"),
+]
+
+
+@rule(kinds=(*CILIUM_POLICIES, *ADMIN_POLICIES), severity="low")
+def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
+    """Tells what a pattern does not match, where nothing else of the rule does."""
+    for grant in {grant.path: grant for grant in Asked(review, cluster).grants("egress")}.values():
+        found = list(names(grant))
+        for entry, pattern in found:
+            head, _, apex = pattern.partition(".")
+            if head.strip("*") or not apex or "*" in apex or "." not in apex:
+                continue
+            if not any(covers(other, apex) for _, other in found):
+                inner = "" if head == "**" else f" nor a.b.{apex}"
+                yield Finding(
+                    check="FQDN-APEX",
+                    path=place_of_name(review, entry),
+                    message=f"is {quote(pattern)}, which does not match {apex} itself{inner}; "
+                    f"add {apex} if that is meant",
+                    found=pattern,
+                    level="info",
+                )

@@ -1,0 +1,70 @@
+"""A network policy must not let pods reach the instance metadata of their node.
+
+Why: whoever reaches it is handed the identity of the node, and with it whatever the node may do.
+Source: specification egress 4 (IMDS); Azure documentation, IMDS restriction.
+
+Networks that contain its addresses open it too, the whole Internet among them. On a cluster with
+the IMDS restriction (`cluster.imdsRestriction` in the rulebook) nothing is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rules.frames import admin, calico, cilium, cluster, kubernetes
+from rules.model import NETWORK_POLICIES, Finding, rule
+from rules.netpol.destinations import METADATA, union
+from rules.netpol.questions import entries, has_names, opens
+from rules.policies import Asked, whereto
+from rules.review import Cluster, Review
+
+HTTP = 80
+_OPEN = "[{to: [{ipBlock: {cidr: %s}}], ports: [{port: %d}]}]"
+ALLOW = [
+    kubernetes(_OPEN % ("0.0.0.0/0", 443)),
+    kubernetes(_OPEN % ("10.0.0.0/8", 80)),
+    kubernetes(
+        "[{to: [{ipBlock: {cidr: 0.0.0.0/0, except: [169.254.169.254/32, 168.63.129.16/32]}}]}]"
+    ),
+    cilium("[{toEntities: [cluster]}]"),
+    f"{{network: {{imds_restriction: true}}, object: {kubernetes('[{}]')}}}",
+    calico("{action: Deny, destination: {nets: [169.254.169.254/32]}}"),
+]
+DENY = [
+    kubernetes(_OPEN % ("169.254.169.254/32", 80)),
+    kubernetes(_OPEN % ("168.63.128.0/20", 80)),
+    kubernetes(_OPEN % ("'::ffff:169.254.169.254/128'", 80)),
+    kubernetes("[{}]"),
+    cilium("[{toCIDRSet: [{cidr: 0.0.0.0/0, except: [10.0.0.0/8]}]}]"),
+    cilium("[{toEntities: [world], toPorts: [{ports: [{port: '80', protocol: TCP}]}]}]"),
+    calico("{action: Allow, protocol: TCP, destination: {ports: ['1:100']}}"),
+    admin("{action: Allow, to: [{networks: [0.0.0.0/0]}]}"),
+    cluster("{action: Accept, to: [{networks: [168.63.129.16/32]}]}"),
+]
+WARN = [kubernetes("[{to: [{ipBlock: {cidr: 169.254.169.254/32}}], ports: [{port: any}]}]")]
+
+
+@rule(kinds=NETWORK_POLICIES, severity="high")
+def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
+    """One Finding for each rule that opens it."""
+    asked = Asked(review, cluster)
+    if cluster.site.network.imds_restriction:
+        return
+    special = union(METADATA)
+    for grant in asked.grants("egress"):
+        by_name = asked.names_reach_addresses and has_names(grant)
+        if not (opens(grant, HTTP) or by_name):
+            continue
+        for entry in entries(grant):
+            reached = asked.outside(entry).addresses & special
+            if reached:
+                address = next(net for net in METADATA if union((net,)) & reached).partition("/")[0]
+                yield Finding(
+                    check="IMDS",
+                    path=entry.path,
+                    message=f"opens {address} port 80, the metadata of the node, by "
+                    f"{whereto(review, entry)}; except it, or open other ports than 80",
+                    found=address,
+                    level="deny" if opens(grant, HTTP) else "warn",
+                )
+                break

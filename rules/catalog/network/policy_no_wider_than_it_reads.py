@@ -1,0 +1,125 @@
+"""A network policy must not let through more than it says.
+
+Why: whoever reads the policy believes its words, and the engine opens what they do not say.
+Source: specification egress 1.2.1, 1.3.1 and 4 (SERVICE-OPEN, RESERVED-SELECTOR, CALICO-OPEN).
+
+Where no Service is known at all, a rule about Services only warns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rules.frames import calico, cilium
+from rules.model import (
+    CALICO_POLICIES,
+    CALICO_STAGED,
+    CILIUM_POLICIES,
+    CLUSTER_POLICY,
+    Finding,
+    Fix,
+    Operation,
+    rule,
+)
+from rules.netpol.model import Grant, Unknown
+from rules.netpol.peers import Anywhere, Services
+from rules.netpol.questions import entries, leaves_its_limits
+from rules.patch import lookup
+from rules.pods import mapping
+from rules.policies import CALICO, CILIUM, Asked, faults
+from rules.review import Cluster, Review
+from rules.words import quote
+
+_PORTS = "toPorts: [{ports: [{port: '443', protocol: TCP}]}]"
+_LACKING = "{matchExpressions: [{key: '%s', operator: DoesNotExist}]}"
+_CNP = (
+    "{network: {engine: %s}, object: {kind: ClusterNetworkPolicy, spec: {tier: Admin, priority: 5,"
+    " subject: {namespaces: {}}, egress: [{action: Accept, to: [{namespaces: %s}]}]}}}"
+)
+AS_ABSENT = ("toFQDNs", "toServices", "toGroups")
+"""Members of a rule that count as absent where they are empty."""
+
+ALLOW = [
+    cilium(f"[{{toFQDNs: [{{matchName: example.com}}], {_PORTS}}}]"),
+    cilium(f"[{{toEndpoints: [{_LACKING % 'app'}], {_PORTS}}}]"),
+    calico("{action: Allow, protocol: TCP, destination: {nets: [10.0.0.0/8], ports: [443]}}"),
+    _CNP % ("spec", "{matchLabels: {a: b}}"),
+]
+DENY = [
+    cilium(f"[{{toServices: [], {_PORTS}}}]"),
+    cilium(f"[{{toFQDNs: [], {_PORTS}}}]"),
+    cilium(f"[{{toEndpoints: [{_LACKING % 'reserved:host'}], {_PORTS}}}]"),
+    _CNP % ("cilium, version: '1.20', enforced: ['policy.networking.k8s.io/*']", _LACKING % "a"),
+    calico("{action: Allow, destination: {nets: [example.com]}}"),
+    calico("{action: Allow, destination: {domains: [example.com]}}", "NetworkPolicy"),
+    calico("{action: Allow, destination: {nets: [10.0.0.0/33]}}", "StagedNetworkPolicy"),
+    "{apiVersion: crd.projectcalico.org/v1, kind: NetworkPolicy, metadata: {name: a},"
+    " spec: {selector: 'all()) || (all()'}}",
+]
+WARN = [cilium(f"[{{toServices: [{{k8sService: {{serviceName: a}}}}], {_PORTS}}}]")]
+STAGED = tuple(kind for kind in CALICO_STAGED if "Kubernetes" not in kind.kind)
+
+
+@rule(kinds=(*CILIUM_POLICIES, CLUSTER_POLICY, *CALICO_POLICIES, *STAGED), severity="high")
+def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
+    """Speaks as SERVICE-OPEN, RESERVED-SELECTOR and CALICO-OPEN."""
+    asked = Asked(review, cluster)
+    if review.group in CALICO:
+        yield from map(_open, (each for each in faults(review) if each.consequence == "as-read"))
+        return
+    for grant in {grant.path: grant for grant in asked.grants()}.values():
+        if review.group == CILIUM:
+            yield from _services(review, grant)
+        for entry in entries(grant):
+            if leaves_its_limits(entry):
+                yield Finding(
+                    check="RESERVED-SELECTOR",
+                    path=entry.path,
+                    message="asks for nothing but the lack of labels, so it holds of all pods, of "
+                    "nodes and of the Internet, too; ask for a label that the peers have",
+                    found=lookup(review.object, entry.path),
+                )
+
+
+def _open(unknown: Unknown) -> Finding:
+    message = f"is {unknown.found}: Calico reads it wider than it looks; must be {unknown.wanted}"
+    if unknown.found == "an unknown field":
+        message = "is unknown to Calico and cut off, so all is wider without it; leave it out"
+    return Finding(
+        check="CALICO-OPEN",
+        path=unknown.path,
+        message=message,
+        found=unknown.found,
+    )
+
+
+def _services(review: Review, grant: Grant) -> Iterator[Finding]:
+    node = lookup(review.object, grant.path)
+    for entry in entries(grant):
+        if isinstance(entry.peer, Services) and entry.peer.open:
+            yield Finding(
+                check="SERVICE-OPEN",
+                path=entry.path,
+                message="names Services of which none is known here; as long as none of them "
+                "exists, the rule opens its ports to everybody: name the pods by toEndpoints",
+                found=lookup(review.object, entry.path),
+                level="warn",
+            )
+        if isinstance(entry.peer, Anywhere):
+            for member in AS_ABSENT:
+                if mapping(node).get(member) == []:
+                    path = (*grant.path, member)
+                    yield Finding(
+                        check="SERVICE-OPEN",
+                        path=path,
+                        message=f"is {quote([])}, which counts as absent, so the ports are open "
+                        "to everybody; name somebody, or write toEndpoints: [] for nobody",
+                        found=[],
+                        fix=Fix(
+                            (
+                                Operation("remove", path),
+                                Operation("add", (*grant.path, "toEndpoints"), []),
+                            ),
+                            safe=False,
+                        ),
+                    )

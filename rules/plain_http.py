@@ -1,0 +1,98 @@
+"""What counts as plain HTTP that leaves the cluster: ports, destinations, and how bad they are.
+
+Source: specification egress 2, its table of classes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rules.model import Level
+from rules.netpol.destinations import Outside, Reach, Surroundings
+from rules.netpol.dialects.cilium import covers
+from rules.netpol.model import Grant, NamedPort, PeerEntry, PortEntry, Unknown
+from rules.netpol.questions import CLEAR, exemption, opened
+from rules.netpol.sets import Addresses
+from rules.policies import Asked
+
+Ports = Literal["hard", "soft", "proxy", "unknown"]
+Numbers = Mapping[Ports, Sequence[int]]
+LEVELS: dict[tuple[Reach, Ports], Level] = {
+    ("public", "hard"): "deny",
+    ("public", "soft"): "warn",
+    ("public", "proxy"): "warn",
+    ("public", "unknown"): "warn",
+    ("private", "hard"): "warn",
+    ("private", "soft"): "warn",
+    ("private", "unknown"): "warn",
+    ("unknown", "hard"): "warn",
+}
+STRICT = {
+    ("public", "soft"),
+    ("public", "unknown"),
+    ("private", "hard"),
+    ("private", "unknown"),
+    ("unknown", "hard"),
+}
+HTTP_NAME = re.compile(r"(?!https)(http|web|www|metrics)(-|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """By what it is judged: which ports, what is around, what may be reached by HTTP."""
+
+    numbers: Numbers
+    around: Surroundings
+    exempt: Addresses
+    exempt_names: tuple[str, ...]
+    strict: bool
+
+    def level(self, reach: Reach, ports: Ports) -> Level | None:
+        """How bad such ports are there."""
+        level = LEVELS.get((reach, ports))
+        return "deny" if self.strict and (reach, ports) in STRICT else level
+
+    def spares(self, found: Outside) -> bool:
+        """Whether all of it may be reached by HTTP."""
+        listed = self.exempt_names
+        named = all(any(covers(each, name) for each in listed) for name in found.names)
+        return named and not found.doubtful and found.addresses <= self.exempt
+
+
+Worst = tuple[PeerEntry | Unknown, Level, str | None]
+"""The peer that is worst to reach, how bad it is, and what exempts it."""
+
+
+def ports_of(
+    grant: Grant, entry: PortEntry | NamedPort, numbers: Numbers, asked: Asked
+) -> tuple[Ports, int] | None:
+    """The worst that an entry opens: what kind of ports, and the first of them (0: by name)."""
+    if "TCP" not in entry.protocols:
+        return None
+    if isinstance(entry, NamedPort):
+        if not asked.names_reach_addresses:
+            return None
+        clear = grant.l7 in CLEAR or HTTP_NAME.match(entry.name)
+        return ("hard" if clear else "unknown"), 0
+    for ports, listed in numbers.items():
+        found = opened(grant, entry, listed)
+        if found:
+            return ports, found[0]
+    return ("hard", entry.first) if grant.l7 in CLEAR else None
+
+
+def worst_of(asked: Asked, grant: Grant, ports: Ports, standard: Standard) -> Worst | None:
+    """The peer that is worst to reach on such ports."""
+    proved = exemption(grant)
+    found: list[Worst] = []
+    for entry in grant.peers:
+        outside = asked.outside(entry)
+        spared = proved or ("allowed_http" if standard.spares(outside) else None)
+        for reach in standard.around.classes(outside):
+            level = standard.level(reach, ports)
+            if level is not None:
+                found.append((entry, level, spared))
+    return min(found, key=lambda f: (f[2] is not None, f[1] != "deny"), default=None)

@@ -1,0 +1,230 @@
+"""The network policy under review as rules ask it: what it means here, and about whose pods.
+
+An object is read once, whatever number of rules ask. What counts is what the engine of this cluster
+makes of it: of a kind that nobody enforces, and of a staged one, nothing. Of an object that lies in
+no namespace only that counts which is about pods outside the platform's namespaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from rules.model import JSON, Path
+from rules.netpol.destinations import Compass, Outside, union
+from rules.netpol.dialects import calico, kubernetes
+from rules.netpol.engine import Api, Engine
+from rules.netpol.engines import engine_of
+from rules.netpol.homes import Home, named_homes
+from rules.netpol.inventory import NAME_LABEL, Inventory
+from rules.netpol.languages import translate
+from rules.netpol.model import Action, Direction, Grant, PeerEntry, Policy, Subject, Unknown
+from rules.netpol.parts import size
+from rules.netpol.peers import Anywhere, Entity, Fqdn, Networks, Peer
+from rules.patch import lookup
+from rules.pods import mapping
+from rules.review import Cluster, Review
+from rules.site import Network
+from rules.words import quote
+
+STAGED = "Staged"
+CALICO = frozenset(calico.GROUPS)
+CILIUM = "cilium.io"
+_NAMES_ARE_RESOLVED = (1, 20)
+"""From here on Cilium knows a port's name per destination, and addresses have none."""
+STRANGER = ""
+"""Stands for a namespace that nobody has made yet: no namespace has this name."""
+
+
+def written(review: Review) -> tuple[Policy, ...]:
+    """What the object means by its own language; nothing where it is too large to be read."""
+    content = review.former if review.operation == "DELETE" else review.new
+    return content.read(lambda value: _translate(value, review))
+
+
+def _translate(value: JSON, review: Review) -> tuple[Policy, ...]:
+    if not isinstance(value, dict):
+        return ()
+    if review.group == kubernetes.GROUP:  # it says itself what is too large
+        return (kubernetes.translate(value, namespace=review.namespace),)
+    if size(value) > kubernetes.MOST_ENTRIES:
+        return ()
+    return translate(_named(value, review), namespace=review.namespace)
+
+
+def faults(review: Review) -> tuple[Unknown, ...]:
+    """All of the object that means not what it says, or cannot be read.
+
+    Of what users write for Calico's API server both readings count, with it and without: it may
+    not be there, and what it would refuse then is stored.
+    """
+    policies = written(review)
+    found = policies[0].unknowns if policies else ()
+    if review.group != calico.API_GROUP or review.kind not in calico.KINDS:
+        return found
+    stored = calico.translate(
+        _named(review.object, review), namespace=review.namespace, door="native"
+    )
+    told = tuple(each for each in stored.unknowns if each.consequence in {"void", "as-read"})
+    places = {each.path for each in told}
+    return (*told, *(each for each in found if each.path not in places))
+
+
+def _named(value: JSON, review: Review) -> JSON:
+    return {**value, "apiVersion": f"{review.group}/", "kind": review.kind}
+
+
+def api_of(review: Review) -> Api:
+    """The kind of the object; a staged one is of the kind that it would be if it counted."""
+    kind = review.kind.removeprefix(STAGED)
+    if kind.startswith("Kubernetes"):
+        return Api(kubernetes.GROUP, kubernetes.KIND)
+    return Api(review.group, kind)
+
+
+@lru_cache(maxsize=16)
+def engine_at(name: str, version: str) -> Engine:
+    """The engine that the rulebook names."""
+    return engine_of(name, version)
+
+
+def is_enforced(review: Review, network: Network) -> bool:
+    """Whether the engine of this cluster enforces objects of the kind."""
+    return engine_at(network.engine, network.version).enforces(api_of(review), network.enforced)
+
+
+@lru_cache(maxsize=16)
+def _compass(name: str, version: str) -> Compass:
+    return Compass.of(engine_at(name, version), Inventory())
+
+
+@dataclass(frozen=True)  # without slots: what follows is found once
+class Asked:
+    """The object under review: its policies, as far as they count here."""
+
+    review: Review
+    cluster: Cluster
+
+    @property
+    def network(self) -> Network:
+        """What the operator says of the engine."""
+        return self.cluster.site.network
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What enforces policies here."""
+        return engine_at(self.network.engine, self.network.version)
+
+    @property
+    def names_reach_addresses(self) -> bool:
+        """Whether the name of a port opens any pod's number of that name to addresses, too."""
+        return self.engine.name == "cilium" and self.engine.version < _NAMES_ARE_RESOLVED
+
+    @cached_property
+    def policies(self) -> tuple[Policy, ...]:
+        """Those that count, as the engine reads them."""
+        if not is_enforced(self.review, self.network) or self.review.kind.startswith(STAGED):
+            return ()
+        meant = (self.engine.reads(policy) for policy in written(self.review))
+        return tuple(policy for policy in meant if self.concerns(policy.subject))
+
+    def grants(
+        self, direction: Direction | None = None, action: Action = "allow"
+    ) -> Iterator[Grant]:
+        """The grants, of one direction or of both."""
+        for policy in self.policies:
+            for grant in policy.grants:
+                if grant.action == action and direction in (None, grant.direction):
+                    yield grant
+
+    def outside(self, entry: PeerEntry | Unknown) -> Outside:
+        """What an entry of a grant holds outside the cluster."""
+        return _compass(self.network.engine, self.network.version).outside(entry)
+
+    def concerns(self, subject: Subject) -> bool:
+        """Whether a subject may be pods of some namespace that is not the platform's."""
+        if self.review.namespace or isinstance(subject, Unknown):
+            return True
+        return any(True for _ in self.homes(subject))
+
+    def homes(self, peer: Peer, *, free: bool = False) -> Iterator[Home]:
+        """The namespaces outside the platform that may have pods in a peer.
+
+        The first is STRANGER, where any namespace that comes may have some; `free`: even if it
+        must give itself labels for that, which nobody guards.
+        """
+        stranger = self._stranger(free=free)
+        if stranger.may_have(peer) is not False:
+            yield stranger
+        if free:
+            return
+        for name in {*named_homes(peer), *self.cluster.namespaces}:
+            if not self.cluster.trusts(name):
+                home = self._home(name)
+                if home.may_have(peer) is not False:
+                    yield home
+
+    def are_neighbours(self, one: str, other: str) -> bool:
+        """Whether two namespaces belong to one tenant."""
+        tenant = self.cluster.tenant(one)
+        return one == other or (tenant != "" and tenant == self.cluster.tenant(other))
+
+    def _home(self, name: str) -> Home:
+        known = self.cluster.namespaces.get(name)
+        labels: Mapping[str, str] = known.labels if known else {}
+        return Home(name, {**labels, NAME_LABEL: name})
+
+    def _stranger(self, *, free: bool) -> Home:
+        site = self.cluster.site
+        guarded = {NAME_LABEL, site.tenant_label, *site.override_labels}
+        return Home(STRANGER, {NAME_LABEL: STRANGER}, free=free, guarded=frozenset(guarded))
+
+
+def cluster_networks(network: Network) -> tuple[str, ...]:
+    """The networks of the cluster's pods, Services and nodes."""
+    return (*network.cidrs.pods, *network.cidrs.services, *network.cidrs.nodes)
+
+
+def reaches_pods(asked: Asked, entry: PeerEntry) -> bool:
+    """Whether a network is one of pods, where the engine lets addresses match them."""
+    if asked.engine.addresses_match != "pods" or not isinstance(entry.peer, Networks):
+        return False
+    return bool(entry.peer.addresses & union(tuple(asked.network.cidrs.pods)))
+
+
+def whereto(review: Review, entry: PeerEntry | Unknown) -> str:
+    """A peer in few words, those of its author where they have any."""
+    if isinstance(entry, Unknown):
+        return f"what nobody can say ({entry.found})"
+    match entry.peer:
+        case Anywhere():
+            return "any address"
+        case Fqdn(pattern):
+            return quote(pattern)
+        case Entity(name):
+            return f"the entity {name}"
+    return _networks(lookup(review.object, entry.path)) or "what the rule selects"
+
+
+def _networks(stated: JSON) -> str:
+    """The networks that a peer states, as its author wrote them."""
+    if isinstance(stated, str):
+        return stated
+    nets = mapping(stated).get("nets")
+    listed = nets if isinstance(nets, list) else []
+    one = mapping(stated, "ipBlock").get("cidr") or mapping(stated).get("cidr")
+    texts = [text for text in (one, *listed) if isinstance(text, str)]
+    return f"{texts[0]} and {len(texts) - 1} more" if len(texts) > 1 else "".join(texts)
+
+
+def place_of_name(review: Review, entry: PeerEntry) -> Path:
+    """Where the name or pattern of a domain stands."""
+    stated = lookup(review.object, entry.path)
+    named = [field for field in ("matchPattern", "matchName") if field in mapping(stated)]
+    return (*entry.path, *named[:1])
+
+
+def subject_of(review: Review) -> str:
+    """Whose pods the object is about, in words."""
+    return f"namespace {review.namespace}" if review.namespace else "the pods it selects"
