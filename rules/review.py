@@ -78,7 +78,7 @@ class Content(Lazy[JSON]):
     def __init__(self, make: Callable[[], JSON] | None, value: JSON = None) -> None:
         super().__init__(make, value)
         self._pod: Pod | None = None
-        self._made: tuple[object, Any] | None = None
+        self._made: dict[str, tuple[object, Any]] = {}
 
     @property
     def pod(self) -> Pod:
@@ -87,11 +87,12 @@ class Content(Lazy[JSON]):
             self._pod = Pod.of(self.get())
         return self._pod
 
-    def once(self, about: object, make: Callable[[], _Value]) -> _Value:
+    def once(self, what: str, about: object, make: Callable[[], _Value]) -> _Value:
         """What several rules make of the object and of `about`, the same each time: made once."""
-        if self._made is None or self._made[0] is not about:
-            self._made = about, make()
-        made: _Value = self._made[1]
+        known = self._made.get(what)
+        if known is None or known[0] is not about:
+            known = self._made[what] = about, make()
+        made: _Value = known[1]
         return made
 
 
