@@ -40,7 +40,7 @@ STRANGER = ""
 def written(review: Review) -> tuple[Policy, ...]:
     """What the object means by its own language; nothing where it is too large to be read."""
     content = review.former if review.operation == "DELETE" else review.new
-    return content.read(lambda value: _translate(value, review))
+    return content.once("policies", None, lambda: _translate(content.get(), review))
 
 
 def _translate(value: JSON, review: Review) -> tuple[Policy, ...]:

@@ -95,13 +95,13 @@ class Proposal:
 def stand(review: Review, cluster: Cluster) -> Standing:
     """How the pod under review stands."""
     index = cluster.network
-    return review.new.once(index, partial(_stand, review, index))
+    return review.new.once("standing", index, partial(_stand, review, index))
 
 
 def propose(review: Review, cluster: Cluster) -> Proposal:
     """What the creation, change or deletion of a policy, namespace or pod would do."""
     index = cluster.network
-    return _content(review).once(index, partial(_propose, review, cluster, index))
+    return _content(review).once("proposal", index, partial(_propose, review, cluster, index))
 
 
 def shown(pod: Pod) -> str:

@@ -24,7 +24,6 @@ from rules.model import (
     Phase,
 )
 from rules.netpol.index import Index
-from rules.netpol.model import Policy
 from rules.pods import Pod, annotations_of, mapping
 from rules.site import TRUST_LABEL, Network, Site
 from rules.words import printable
@@ -72,15 +71,14 @@ class Lazy(Generic[_Value]):
 
 
 class Content(Lazy[JSON]):
-    """An object, decoded when it is first asked for, and read as a pod or a policy once."""
+    """An object, decoded when it is first asked for, and read as a pod once; and what rules make of it, once."""
 
-    __slots__ = ("_made", "_pod", "_policies")
+    __slots__ = ("_made", "_pod")
 
     def __init__(self, make: Callable[[], JSON] | None, value: JSON = None) -> None:
         super().__init__(make, value)
         self._pod: Pod | None = None
-        self._made: tuple[object, Any] | None = None
-        self._policies: tuple[Policy, ...] | None = None
+        self._made: dict[str, tuple[object, Any]] = {}
 
     @property
     def pod(self) -> Pod:
@@ -89,18 +87,13 @@ class Content(Lazy[JSON]):
             self._pod = Pod.of(self.get())
         return self._pod
 
-    def once(self, about: object, make: Callable[[], _Value]) -> _Value:
+    def once(self, what: str, about: object, make: Callable[[], _Value]) -> _Value:
         """What several rules make of the object and of `about`, the same each time: made once."""
-        if self._made is None or self._made[0] is not about:
-            self._made = about, make()
-        made: _Value = self._made[1]
+        known = self._made.get(what)
+        if known is None or known[0] is not about:
+            known = self._made[what] = about, make()
+        made: _Value = known[1]
         return made
-
-    def read(self, translate: Callable[[JSON], tuple[Policy, ...]]) -> tuple[Policy, ...]:
-        """What the object means as a network policy."""
-        if self._policies is None:
-            self._policies = translate(self.get())
-        return self._policies
 
 
 NOTHING: Content = Content.of(None)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rules.model import JSON, POLICIES, Kind
+from rules.model import JSON, POD, POLICIES, Kind
 from rules.review import Cluster
 from rules.site import Network, Site
 from tests.examples import RULES, rulebook
@@ -139,3 +139,16 @@ def test_who_brings_a_conflict_is_denied_and_who_finds_it_is_not() -> None:
 def test_a_peer_that_is_nobody_is_told_at_its_place() -> None:
     (said,) = _said("policies-select-pods", "pod", new="to-nobody")
     assert said.startswith("warn PEER-NOTHING: is no pod that there is")
+
+
+def test_all_rules_of_the_network_bear_with_each_other_on_a_pod_that_changes() -> None:
+    pod = OBJECTS["pod"]
+    changed = {**pod, "metadata": {**pod["metadata"], "labels": {"app": "other"}}}
+    cluster = Cluster.of([pod, OBJECTS["closed"]])
+    review = decode(
+        written(ask(changed, POD, operation="UPDATE", old=pod, namespace="t", name="a")),
+        phases=("final",),
+    )
+    rules = [rule for rule in RULES if rule.check.__module__.startswith("rules.catalog.network.")]
+    found = judge(review, rulebook(*rules), cluster).findings
+    assert [(finding.check, finding.error) for finding in found] == [("INGRESS-ISOLATED", False)]
