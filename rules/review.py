@@ -17,10 +17,12 @@ from rules.model import (
     PEER_AUTHENTICATION,
     POD,
     RUNTIME_CLASS,
+    SERVICE_ENTRY,
     Kind,
     OperationName,
     Phase,
 )
+from rules.permits import UNASKED, Permits
 from rules.pods import Pod, annotations_of, mapping
 from rules.site import TRUST_LABEL, Site
 from rules.words import printable
@@ -191,8 +193,8 @@ class Cluster:
     object of a kind, and the view is complete for that kind. `injectors` are the revisions of the
     sidecar injectors, tags where they have one, None where no webhook configuration is known;
     `control_planes` are their revisions without tags. In a `live` view nothing is assumed: what is
-    not there does not exist, or is not known yet. `reads` None may ask for everything; rules get a
-    view limited to what they declare.
+    not there does not exist, or is not known yet. `permits` knows what network policies let pods
+    reach. `reads` None may ask for everything; rules get a view limited to what they declare.
     """
 
     site: Site = field(default_factory=Site)
@@ -201,6 +203,7 @@ class Cluster:
     injectors: tuple[str, ...] | None = None
     control_planes: frozenset[str] = frozenset()
     mesh_policies: Mapping[Kind, Lazy[MeshPolicies]] = field(default_factory=dict)
+    permits: Permits = UNASKED
     reads: frozenset[Kind] | None = None
     live: bool = False
     _limited: dict[frozenset[Kind], Cluster] = field(
@@ -315,6 +318,11 @@ class Cluster:
     def authorization_policies(self) -> MeshPolicies:
         """The AuthorizationPolicies, by namespace."""
         return self._mesh_policies(AUTHORIZATION_POLICY)
+
+    @property
+    def service_entries(self) -> MeshPolicies:
+        """The ServiceEntries, by namespace."""
+        return self._mesh_policies(SERVICE_ENTRY)
 
     def _mesh_policies(self, kind: Kind) -> MeshPolicies:
         self._declared(kind)

@@ -75,8 +75,8 @@ _CONTAINER = {
         "procMount": str,
         "capabilities": {"add": [str], "drop": [str]},
     },
-    **{probe: _HANDLER for probe in PROBES},
-    "lifecycle": {hook: _HANDLER for hook in HOOKS},
+    **dict.fromkeys(PROBES, _HANDLER),
+    "lifecycle": dict.fromkeys(HOOKS, _HANDLER),
     "volumeMounts": [{"name": str, "subPath": str, "subPathExpr": str}],
     "volumeDevices": [dict],
 }
