@@ -22,7 +22,8 @@ Sends = Literal["clear", "tls", "some"]
 
 CLEAR = frozenset({"HTTP", "HTTP2", "GRPC", "GRPC-WEB"})
 ENCRYPTED = frozenset({"HTTPS", "TLS"})
-ORIGINATING = frozenset({"SIMPLE", "MUTUAL"})
+HTTP_PORT = 80
+ORIGINATING = ("SIMPLE", "MUTUAL")
 ENTRY_SHAPE = {
     "hosts": [str],
     "addresses": [str],
@@ -50,14 +51,15 @@ def hosts_of(spec: JSON) -> list[str]:
         return []
     if not isinstance(stated, list) or not stated:
         return [ANY]
-    return [host for host in stated if isinstance(host, str) and not _is_mesh_name(host)]
+    named = (host if isinstance(host, str) else ANY for host in stated)
+    return [host for host in named if not _is_mesh_name(host)]
 
 
 def ports_of(spec: JSON) -> Iterator[Declared]:
     """The ports of a ServiceEntry."""
     for path, port in items(mapping(spec), ("spec",), "ports"):
         number = port.get("number")
-        number = number if isinstance(number, int) else 0
+        number = number if isinstance(number, int) else HTTP_PORT  # the API server refuses it
         stated = str(port.get("protocol") or "").upper()
         speech: Speech = "clear" if stated in CLEAR else "unknown"
         speech = "tls" if stated in ENCRYPTED else speech
@@ -107,7 +109,7 @@ def _wire(spec: JSON, port: Mapping[str, JSON], number: int) -> Iterator[int]:
 
 def _is_about(rule: MeshPolicy, host: str, client: str) -> bool:
     stated, exported = rule.spec.get("host"), rule.spec.get("exportTo")
-    if not isinstance(stated, str) or not is_listed(host, (full(stated, rule.namespace),)):
+    if isinstance(stated, str) and not is_listed(host, (full(stated, rule.namespace),)):
         return False
     if not isinstance(exported, list) or not exported:
         return True

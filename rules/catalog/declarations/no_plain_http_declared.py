@@ -41,7 +41,6 @@ def _beside(value: str, policy: str, host: str = "a.com", more: str = "") -> str
 _HTTP = _entry(_port(80, "HTTP"))
 _SIMPLE = "tls: {mode: SIMPLE}"
 _ON_80 = f"portLevelSettings: [{{port: {{number: 80}}, {_SIMPLE}}}]"
-_LEFT = "portLevelSettings: [{port: {number: 80}, connectionPool: {}}]"
 ALLOW = [
     _beside(_entry(_port(80, "HTTP", ", targetPort: 443")), _ON_80),  # T67
     _beside(_HTTP, _SIMPLE, "*.com"),
@@ -56,15 +55,12 @@ DENY = [
     _entry(_port(8080, "grpc")),
     _entry(_port(80, "HTTP2"), "*.com"),
     _entry(f"{_port(443, 'HTTP')}, endpoints: [{{address: 93.184.216.34}}]"),
-    _beside(_HTTP, f"{_SIMPLE}, {_LEFT}"),
     _beside(_HTTP, "tls: {mode: SIMPLE, credentialName: c}"),
     _beside(_HTTP, "tls: {mode: ISTIO_MUTUAL}"),
     _beside(_HTTP, _SIMPLE, more=", exportTo: [shop]"),
     _beside(_HTTP, _SIMPLE, "b.com"),
 ]
 WARN = [
-    _entry(f"{_port(80, 'TCP')}, resolution: NONE"),  # T71
-    _entry(_port(8443, "TCP", ", targetPort: 80")),
     _entry(f"{_port(80, 'HTTP')}, endpoints: [{{address: 10.0.0.7}}]"),
     _entry(_port(80, "HTTP"), "wiki.corp.internal"),
     _beside(_HTTP, "tls: {mode: SIMPLE, credentialName: c}", more=", workloadSelector: {}"),
