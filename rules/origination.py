@@ -109,7 +109,7 @@ def _wire(spec: JSON, port: Mapping[str, JSON], number: int) -> Iterator[int]:
 
 def _is_about(rule: MeshPolicy, host: str, client: str) -> bool:
     stated, exported = rule.spec.get("host"), rule.spec.get("exportTo")
-    if isinstance(stated, str) and not is_listed(host, (full(stated, rule.namespace),)):
+    if not isinstance(stated, str) or not is_listed(host, (full(stated, rule.namespace),)):
         return False
     if not isinstance(exported, list) or not exported:
         return True

@@ -9,7 +9,7 @@ another, and an entry of portLevelSettings inherits no `tls`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rules.facts import MeshPolicies, MeshPolicy, by_namespace
 from rules.model import DESTINATION_RULE, NAMESPACE, SERVICE_ENTRY, Finding, Path, rule
@@ -20,6 +20,11 @@ from rules.shapes import misshapen
 
 CHECK = "PLAIN-HTTP"
 SHAPE = {"host": str, "trafficPolicy": dict, "subsets": [dict]}
+_PLACES: Mapping[str, tuple[Path, str]] = {
+    "CREATE": (("spec", "host"), "is now called without TLS"),
+    "UPDATE": (("spec", "trafficPolicy"), "leaves out TLS"),
+    "DELETE": ((), "goes"),
+}
 _METADATA = "metadata: {name: %s, namespace: default}"
 _PORTS = "ports: [{number: 80, name: p, protocol: HTTP}]"
 _ENTRY = f"{{kind: ServiceEntry, {_METADATA % 'e'}, spec: {{hosts: [a.com], {_PORTS}}}}}"
@@ -48,6 +53,7 @@ ALLOW = [
 DENY = [
     _case(_to("a.com", _TLS), _to("a.com", _NONE), _ENTRY),
     _case(_to("a.com", _TLS), _to("b.com", _TLS), _ENTRY),
+    _case("null", _to("a.com", _NONE), _ENTRY, _to("*.com", _TLS, "wide")),
 ]
 WARN = [_case(_to("a.com", _TLS), "null", _ENTRY)]
 
@@ -99,14 +105,12 @@ def _with(review: Review, cluster: Cluster, value: object) -> MeshPolicies:
 
 
 def _finding(review: Review, entry: MeshPolicy, called: str) -> Finding:
-    goes = review.operation == "DELETE"
-    path: Path = () if goes else ("spec", "trafficPolicy")
-    state = "goes" if goes else "leaves out TLS"
+    path, state = _PLACES[review.operation]
     return Finding(
         check=CHECK,
         path=path,
         message=f"{state}, and calls to {called} of ServiceEntry {entry.name} would leave in clear "
         "text; keep tls.mode SIMPLE, or first delete that entry (plain-HTTP egress)",
         found=called,
-        level="warn" if goes else "deny",
+        level="warn" if review.operation == "DELETE" else "deny",
     )
