@@ -90,6 +90,25 @@ def sends(
     return "some" if some else "clear"
 
 
+def begins_tls(
+    entries: MeshPolicies,
+    rules: MeshPolicies,
+    host: str,
+    port: int,
+    *,
+    namespaces: tuple[str, ...],
+) -> bool:
+    """Whether calls from the first namespace to this port are declared, and leave encrypted."""
+    declared = (
+        one.number
+        for namespace in namespaces
+        for entry in entries.get(namespace, ())
+        if is_listed(host, hosts_of(entry.spec))
+        for one in ports_of(entry.spec)
+    )
+    return port in declared and sends(rules, host, port, namespaces=namespaces) == "tls"
+
+
 def _is_mesh_name(host: str) -> bool:
     """Whether it is the full name of a service; a short one is not completed here."""
     return "." in host and is_mesh_host(host)

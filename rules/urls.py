@@ -19,6 +19,8 @@ _VARIABLE = re.compile(r"\$\((\w{1,128})\)|\$\{(\w{1,128})\}|\$(\w{1,128})")
 _NUMBER = re.compile(r"0x[0-9a-f]{1,8}|0[0-7]{0,11}|[1-9][0-9]{0,9}")
 _PORTS: Mapping[str, int] = {"http": 80, "https": 443}
 _OCTETS = 4
+_MOST_VARIABLES = 4
+_LONGEST_HOST = 253
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,9 @@ def urls_in(text: str, variables: Mapping[str, str] | None = None) -> Iterator[U
     """The URLs of HTTP and HTTPS in a text; `variables` stand for hosts, or parts of them."""
     for match in _URL.finditer(text):
         scheme = match["scheme"].lower()
-        stated = _VARIABLE.sub(lambda found: _value(found, variables or {}), match["authority"])
+        stated = _VARIABLE.sub(
+            lambda found: _value(found, variables or {}), match["authority"], count=_MOST_VARIABLES
+        )
         authority = _AUTHORITY.fullmatch(stated.rpartition("@")[2].lower())
         if authority is None:
             continue
@@ -77,4 +81,5 @@ def _integer(part: str) -> int:
 
 def _value(found: re.Match[str], variables: Mapping[str, str]) -> str:
     """The value of a variable; one that is not known leaves a mark that no host has."""
-    return variables.get(found[1] or found[2] or found[3], "$")[:512]
+    value = variables.get(found[1] or found[2] or found[3], "")
+    return value if 0 < len(value) <= _LONGEST_HOST else "$"
