@@ -58,16 +58,21 @@ class Outside:
 
         `aliases` are the pod's own: names that it resolves by itself, and to what.
         """
-        name = normal(host)
-        for _ in range(_MOST_ALIASES):
-            meant = (aliases or {}).get(name) or self._external_name(name)
-            if not meant:
-                break
-            name = normal(meant)
+        name = self.meant(host, aliases or {})
         address = address_of(name)
         if address is not None:
             return self._locate(address)
         return None if self._is_inside(name) else self._zone(name)
+
+    def meant(self, host: str, aliases: Mapping[str, str]) -> str:
+        """The host behind a name: of an alias, or of a Service of type ExternalName."""
+        name = normal(host)
+        for _ in range(_MOST_ALIASES):
+            found = aliases.get(name) or self._external_name(name)
+            if not found:
+                break
+            name = normal(found)
+        return name
 
     def is_allowed(self, host: str) -> bool:
         """Whether the host, or its address, is one that may be reached by plain HTTP."""

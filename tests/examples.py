@@ -26,6 +26,7 @@ from rules.pods import mapping
 from rules.review import Cluster, Review
 from rules.rulebook import Configured, Rulebook
 from rules.site import Mesh, Site
+from rules.threats import Threats, parse
 from tests.reviews import ask
 from webhook.codec import decode
 
@@ -33,7 +34,7 @@ RULES = discover()
 KINDS: Mapping[str, Kind] = {kind.kind: kind for rule in RULES for kind in (*rule.kinds, *PODS)}
 MAP_KEYS = {
     "object", "old", "operation", "subresource", "user", "cluster", "parameters", "phase", "mesh",
-    "denied",
+    "denied", "threats",
 }  # fmt: skip
 
 
@@ -52,6 +53,7 @@ class Example:
     phase: Phase = "raw"
     mesh: Mapping[str, Any] = field(default_factory=dict)
     denied: tuple[str, ...] = ()
+    threats: tuple[str, ...] = ()
 
     def review(self, shaped: frozenset[tuple[str, str]] = frozenset()) -> Review:
         """The question that the example stands for, as it comes from the wire.
@@ -81,7 +83,9 @@ class Example:
     def view(self) -> Cluster:
         """What else exists."""
         denied = frozenset[str]().union(*map(entries, self.denied))
-        return Cluster.of(self.cluster, Site(mesh=Mesh(**self.mesh), denied_images=denied))
+        threats = Threats.of(map(parse, self.threats))
+        site = Site(mesh=Mesh(**self.mesh), denied_images=denied, threats=threats)
+        return Cluster.of(self.cluster, site)
 
 
 def _resource(kind: Kind) -> JSON:
