@@ -18,7 +18,7 @@ from webhook.kept import Kept
 from webhook.reflect import Notices, Reflector
 
 PATIENCE = 20.0
-NAMESPACES, CLASSES, INJECTORS, _, PEERS, DESTINATIONS, *_ = FOLLOWED
+NAMESPACES, CLASSES, INJECTORS, _, PEERS, DESTINATIONS = FOLLOWED[:6]
 
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
