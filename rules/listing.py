@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rules.model import Level
 from rules.netpol.peers import AllOf, AnyOf, Fqdn, Networks, Peer
 from rules.netpol.sets import V4, V6, Addresses
 from rules.threats import Threats
@@ -15,13 +14,14 @@ _WIDE = {V4: 1 << 24, V6: 1 << 104}
 
 
 class Met(NamedTuple):
-    """An entry of the list, None where not all of the list was looked at; and how it is met.
+    """An entry of the list, None where not all of the list was looked at.
 
-    What is listed altogether denies; what holds something listed among other things warns.
+    `whole`: all of what was asked about is listed, or a name that it covers; else only some of its
+    addresses are.
     """
 
     entry: str | None
-    level: Level = "deny"
+    whole: bool = True
 
 
 def meet_host(host: str, threats: Threats) -> Met | None:
@@ -42,7 +42,7 @@ def meet_peer(peer: Peer, threats: Threats) -> Met | None:
             return _meet_name(pattern, threats)
         case AnyOf(peers) | AllOf(peers):
             met = (meet_peer(each, threats) for each in peers)
-            return min(filter(None, met), key=lambda one: one.level, default=None)
+            return min(filter(None, met), key=lambda one: not one.whole, default=None)
     return None
 
 
@@ -59,4 +59,4 @@ def _meet_networks(addresses: Addresses, threats: Threats) -> Met | None:
     if any(last - first >= _WIDE[version] for first, last, version in runs):
         return None
     entries = (threats.touching(*run) for run in runs)
-    return next((Met(entry, "warn") for entry in entries if entry), None)
+    return next((Met(entry, whole=False) for entry in entries if entry), None)

@@ -59,8 +59,10 @@ PARAGRAPHS = (
     *("MESH-VOLUMES", "MESH-RESOURCES", "MESH-0", "MESH-1", "MESH-2"),
     *(f"MESH-{kind}" for kind in KINDS_OF_ISTIO),
     *("MESH-REDIRECTION", "MESH-PSA", "OTHER-MESH", "SERVICE-THEFT", "IDENTITY", "IMAGE"),
+    *("PLAIN-HTTP", "HOSTNET-EGRESS", "THREAT-LIST"),
 )
-"""Checks of sandbox-and-mesh 2 to 5 and of contracts 11 on pods, tenants, mesh and images."""
+"""Checks of sandbox-and-mesh 2 to 5, of contracts 10 and 11 on pods, tenants, mesh and images, and
+of egress 2.1 and 4 on what pods and objects of Istio say."""
 
 
 @pytest.mark.parametrize("cover", covers(), ids=lambda cover: cover.rule.name)

@@ -19,6 +19,7 @@ from rules.origination import ENTRY_SHAPE, Declared, hosts_of, ports_of, sends
 from rules.pods import items, mapping
 from rules.review import Cluster, Review
 from rules.shapes import misshapen
+from rules.words import quote
 
 CHECK = "PLAIN-HTTP"
 
@@ -113,12 +114,10 @@ def _level(port: Declared, place: Place, hard_ports: frozenset[int]) -> Level | 
 
 def _finding(port: Declared, host: str, level: Level, *, exempt: bool) -> Finding:
     if port.speech == "unknown":
-        message = f"says nothing of TLS to {host}, and the port is one of HTTP; set it to TLS"
+        message = f"says nothing of TLS to {quote(host)} on a port of HTTP; set it to TLS"
     else:
-        message = (
-            f"is clear text to {host}: declare HTTPS on 443, or first apply a DestinationRule with "
-            f"tls.mode SIMPLE for its port {port.number}"
-        )
+        cure = "declare HTTPS on 443, or first begin TLS in a DestinationRule"
+        message = f"is clear text to {quote(host)}; {cure}"
     return Finding(
         check=CHECK,
         path=(*port.path, "protocol"),

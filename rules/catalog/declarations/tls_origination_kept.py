@@ -17,6 +17,7 @@ from rules.origination import hosts_of, ports_of, sends
 from rules.pods import mapping
 from rules.review import Cluster, Review
 from rules.shapes import misshapen
+from rules.words import quote
 
 CHECK = "PLAIN-HTTP"
 SHAPE = {"host": str, "trafficPolicy": dict, "subsets": [dict]}
@@ -109,8 +110,8 @@ def _finding(review: Review, entry: MeshPolicy, called: str) -> Finding:
     return Finding(
         check=CHECK,
         path=path,
-        message=f"{state}, and calls to {called} of ServiceEntry {entry.name} would leave in clear "
-        "text; keep tls.mode SIMPLE, or first delete that entry (plain-HTTP egress)",
+        message=f"{state}: calls to {quote(called)} of ServiceEntry {quote(entry.name)} would be "
+        "clear text; keep tls.mode SIMPLE (plain-HTTP egress)",
         found=called,
         level="warn" if review.operation == "DELETE" else "deny",
     )

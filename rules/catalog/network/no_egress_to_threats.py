@@ -24,6 +24,7 @@ from rules.model import (
     PODS,
     SERVICE_ENTRY,
     Finding,
+    Level,
     Path,
     rule,
 )
@@ -141,12 +142,15 @@ def _judge_pod(review: Review, cluster: Cluster, threats: Threats) -> Iterator[F
         place = outside.place(meant)
         if met is not None and place in ("public", "private"):
             may = cluster.permits.may_reach(review.namespace, review.pod.labels, place, url.port)
-            yield _finding(path, f"names {quote(str(url))}", met._replace(level=weigh(may)))
+            yield _finding(path, f"names {quote(str(url))}", met, weigh(may))
 
 
-def _finding(path: Path, state: str, met: Met) -> Finding:
+def _finding(path: Path, state: str, met: Met, level: Level | None = None) -> Finding:
+    level = level or ("deny" if met.whole else "warn")
     if met.entry is None:
         message = f"{state}, and what is listed may be among that; name single destinations"
-    else:
+    elif met.whole:
         message = f"{state}, which the platform lists as a threat: {quote(met.entry)}; remove it"
-    return Finding(check=CHECK, path=path, message=message, found=met.entry, level=met.level)
+    else:
+        message = f"{state}, and so holds a listed threat: {quote(met.entry)}; leave that out"
+    return Finding(check=CHECK, path=path, message=message, found=met.entry, level=level)
