@@ -43,6 +43,7 @@ _SCHEMAS = frozenset(
     }
 )
 _LICENCES = re.compile(r"https?://[^/\s]{1,253}/licen[cs]es?[/.]", re.IGNORECASE)
+_MARK = "://"
 _COPY = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -57,14 +58,18 @@ class Mention(NamedTuple):
 def mentions(pod: Pod) -> Iterator[Mention]:
     """What the pod says it calls, containers first."""
     for container in pod.containers:
-        variables = dict(_variables(container))
-        yield from _in_variables(container, variables)
-        run = [(path, text) for key in ("command", "args") for path, text in _texts(container, key)]
-        yield from _in_command(run, variables)
+        stated = list(_variables(container))
+        variables = {name: value for _, name, value in stated}
+        for place, name, value in stated:
+            if _MARK in value or name.upper().endswith("_PROXY"):  # few do, and most take no time
+                path = (*container.path, "env", place, "value")
+                yield from _in_variable(path, name, value, variables)
+        words = _texts(container, "command") + _texts(container, "args")
+        yield from _in_command(words, variables)
         for path, handler in handlers(container):
-            yield from _in_command(list(_texts(Container(path, handler), "exec", "command")), {})
+            yield from _in_command(_texts(Container(path, handler), "exec", "command"), {})
     for key, text in pod.annotations.items():
-        if key != _COPY and not _INBOUND.search(key):
+        if _MARK in text and key != _COPY and not _INBOUND.search(key):
             for url in _calls(text, {}):
                 yield Mention(("metadata", "annotations", key), url, "mentioned")
 
@@ -79,34 +84,35 @@ def aliases_of(pod: Pod) -> Mapping[str, str]:
     return found
 
 
-def _variables(container: Container) -> Iterator[tuple[str, str]]:
-    for _, entry in items(container.value, container.path, "env"):
-        name, value = entry.get("name"), entry.get("value")
-        if isinstance(name, str) and isinstance(value, str):
-            yield name, value
+def _variables(container: Container) -> Iterator[tuple[int, str, str]]:
+    """The variables that are set to a text: which of the list it is, its name and the text."""
+    found = container.value.get("env")
+    for place, entry in enumerate(found if isinstance(found, list) else ()):
+        value = entry.get("value") if isinstance(entry, dict) else None
+        if isinstance(value, str):
+            yield place, str(entry.get("name")), value
 
 
-def _in_variables(container: Container, variables: Mapping[str, str]) -> Iterator[Mention]:
-    for path, entry in items(container.value, container.path, "env"):
-        name, value = str(entry.get("name")), entry.get("value")
-        if not isinstance(value, str) or not value:
-            continue
-        proxy = _PROXIES.get(name.upper())
-        if proxy is not None:
-            text = value if "://" in value else f"http://{value}"
-            found = [Mention((*path, "value"), url, proxy) for url in urls_in(text, variables)]
-            yield from found[:1]
-        elif not _INBOUND.search(name):
-            named = _ENDPOINT.search(name) is not None
-            for url in _calls(value, variables):
-                how: How = "named" if named and url.start == 0 else "mentioned"
-                yield Mention((*path, "value"), url, how)
+def _in_variable(
+    path: Path, name: str, value: str, variables: Mapping[str, str]
+) -> Iterator[Mention]:
+    proxy = _PROXIES.get(name.upper())
+    if proxy is not None:
+        text = value if _MARK in value else f"http://{value}"
+        found = [Mention(path, url, proxy) for url in urls_in(text, variables)]
+        yield from found[:1]
+    elif not _INBOUND.search(name):
+        named = _ENDPOINT.search(name) is not None
+        for url in _calls(value, variables):
+            yield Mention(path, url, "named" if named and url.start == 0 else "mentioned")
 
 
 def _in_command(
     texts: Sequence[tuple[Path, str]], variables: Mapping[str, str]
 ) -> Iterator[Mention]:
     """The URLs in the words of one command; to a program that fetches, each of them is a call."""
+    if not any(_MARK in text for _, text in texts):
+        return
     fetches = any(_FETCHER.search(text) for _, text in texts)
     flag = ""
     for path, text in texts:
@@ -126,10 +132,11 @@ def _calls(text: str, variables: Mapping[str, str]) -> Iterator[Url]:
             yield url
 
 
-def _texts(owner: Container, *keys: str) -> Iterator[tuple[Path, str]]:
+def _texts(owner: Container, *keys: str) -> list[tuple[Path, str]]:
     """The strings in a list, each with its place."""
     *outer, last = keys
     found: JSON = mapping(owner.value, *outer).get(last)
-    for index, text in enumerate(found if isinstance(found, list) else ()):
-        if isinstance(text, str):
-            yield (*owner.path, *keys, index), text
+    if not isinstance(found, list):
+        return []
+    place = (*owner.path, *keys)
+    return [((*place, at), text) for at, text in enumerate(found) if isinstance(text, str)]

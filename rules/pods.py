@@ -98,11 +98,13 @@ def items(owner: Mapping[str, JSON], path: Path, key: str) -> list[Item]:
 
 def handlers(container: Container) -> Iterator[Item]:
     """The probes and lifecycle hooks of a container: what the kubelet does to it, and when."""
-    for owner, keys in (((), PROBES), (("lifecycle",), HOOKS)):
-        stated = mapping(container.value, *owner)
+    for path, owner, keys in (
+        (container.path, container.value, PROBES),
+        ((*container.path, "lifecycle"), mapping(container.value, "lifecycle"), HOOKS),
+    ):
         for key in keys:
-            if found := mapping(stated, key):
-                yield Item((*container.path, *owner, key), found)
+            if key in owner and (found := mapping(owner, key)):
+                yield Item((*path, key), found)
 
 
 def added(pod: JSON, former: JSON, key: str) -> Iterator[Item]:

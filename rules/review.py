@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
+from rules.evidence import Mention, mentions
 from rules.facts import MESH_POLICIES, Facts, MeshPolicies, Namespace, by_namespace, facts_of
 from rules.model import (
     AUTHORIZATION_POLICY,
@@ -72,11 +73,19 @@ class Lazy(Generic[_Value]):
 class Content(Lazy[JSON]):
     """An object, decoded when it is first asked for, and read as a pod once."""
 
-    __slots__ = ("_pod",)
+    __slots__ = ("_mentions", "_pod")
 
     def __init__(self, make: Callable[[], JSON] | None, value: JSON = None) -> None:
         super().__init__(make, value)
         self._pod: Pod | None = None
+        self._mentions: tuple[Mention, ...] | None = None
+
+    @property
+    def mentions(self) -> tuple[Mention, ...]:
+        """The URLs in the object, read as a pod."""
+        if self._mentions is None:
+            self._mentions = tuple(mentions(self.pod))
+        return self._mentions
 
     @property
     def pod(self) -> Pod:
@@ -144,6 +153,11 @@ class Review(NamedTuple):  # made for each request: in a fifth of the time of a 
     def pod(self) -> Pod:
         """The object under review, which is a pod."""
         return (self.former if self.operation == "DELETE" else self.new).pod
+
+    @property
+    def mentions(self) -> tuple[Mention, ...]:
+        """The URLs that the pod under review says it calls."""
+        return (self.former if self.operation == "DELETE" else self.new).mentions
 
     @property
     def old(self) -> JSON:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.egress import Outside
-from rules.evidence import aliases_of, mentions
+from rules.evidence import aliases_of
 from rules.listing import Met, meet_host, meet_peer
 from rules.model import (
     JSON,
@@ -136,7 +136,7 @@ def _judge_grant(grant: Grant, value: JSON, threats: Threats) -> Iterator[Findin
 
 def _judge_pod(review: Review, cluster: Cluster, threats: Threats) -> Iterator[Finding]:
     outside, aliases = Outside.of(cluster, review.namespace), aliases_of(review.pod)
-    for path, url, _ in mentions(review.pod):
+    for path, url, _ in review.mentions:
         meant = outside.meant(url.host, aliases)
         met = meet_host(url.host, threats) or meet_host(meant, threats)
         place = outside.place(meant)

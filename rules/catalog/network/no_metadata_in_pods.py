@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.egress import Outside
-from rules.evidence import aliases_of, mentions
+from rules.evidence import aliases_of
 from rules.model import NAMESPACE, POD, PODS, Finding, rule
 from rules.review import Cluster, Review
 from rules.words import quote
@@ -41,7 +41,7 @@ WARN = [
 )
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """One Finding for each URL: a warning, since a text is no proof of a call."""
-    found = [] if cluster.site.network.imds_restriction else list(mentions(review.pod))
+    found = () if cluster.site.network.imds_restriction else review.mentions
     if not found:
         return
     outside, aliases = Outside.of(cluster, review.namespace), aliases_of(review.pod)

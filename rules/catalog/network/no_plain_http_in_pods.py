@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rules.egress import INTERNAL_ZONES, Outside, Place
-from rules.evidence import How, Mention, aliases_of, mentions
+from rules.evidence import How, Mention, aliases_of
 from rules.model import (
     DESTINATION_RULE,
     NAMESPACE,
@@ -131,7 +131,7 @@ def check(
     allowed_http: Sequence[str] = (),
 ) -> Iterator[Finding]:
     """`internal_zones`: DNS zones of your own. `allowed_http`: hosts (`*.x`) and CIDRs."""
-    found = [mention for mention in mentions(review.pod) if mention.url.scheme == "http"]
+    found = [mention for mention in review.mentions if mention.url.scheme == "http"]
     if not found:
         return
     outside = Outside.of(
