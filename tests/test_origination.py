@@ -8,6 +8,8 @@ import pytest
 
 from rules.facts import MeshPolicies, MeshPolicy, by_namespace
 from rules.origination import begins_tls, hosts_of, ports_of, sends
+from rules.review import Cluster
+from tests.examples import RULES, Example
 
 SIMPLE: Any = {"tls": {"mode": "SIMPLE"}}
 ROOT = "aks-istio-system"
@@ -102,3 +104,30 @@ def test_only_what_is_declared_begins_in_tls() -> None:
         return begins_tls(entries, known, host, port, namespaces=("t", ROOT))
 
     assert [begins("a.com", 80), begins("a.com", 8080), begins("b.com", 80)] == [True, False, False]
+
+
+def test_istios_own_certificates_are_no_use_outside_of_the_mesh() -> None:
+    """No example of its rule: what makes the host one of the mesh silences it, and rightly."""
+    tls_outside_verified = next(one for one in RULES if one.name == "tls-outside-verified")
+    value = {"kind": "DestinationRule", "spec": rule({"tls": {"mode": "ISTIO_MUTUAL"}})}
+    found = tls_outside_verified.check(Example(object=value).review(), Cluster.of([]))
+    assert [(one.level, one.path[-1]) for one in found] == [("warn", "mode")]
+
+
+def test_an_entry_for_a_port_that_leaves_out_tls_ends_it() -> None:
+    """No example of its rule: an entry for another port silences it, and rightly."""
+    kept = next(one for one in RULES if one.name == "tls-origination-kept")
+    entry = {
+        "kind": "ServiceEntry",
+        "metadata": {"name": "e", "namespace": "default"},
+        "spec": {"hosts": ["a.com"], "ports": [{"number": 80, "protocol": "HTTP"}]},
+    }
+    old = {
+        "kind": "DestinationRule",
+        "metadata": {"name": "d", "namespace": "default"},
+        "spec": rule(SIMPLE),
+    }
+    new = old | {"spec": rule({**SIMPLE, "portLevelSettings": [LEFT]})}
+    asked = Example(object=new, old=old, operation="UPDATE").review()
+    found = kept.check(asked, Cluster.of([entry, old]))
+    assert [(one.level, one.path) for one in found] == [("deny", ("spec", "trafficPolicy"))]
