@@ -73,8 +73,8 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
         elif mode in ("DISABLE", "ISTIO_MUTUAL") or not tls.get("sni"):
             continue
         elif not (tls.get("subjectAltNames") or named):
-            stated = f"is missing beside sni {quote(tls['sni'])}, so any name is accepted"
-            yield _finding((*path, "subjectAltNames"), None, f"{stated}; name the host")
+            message = f"is {quote(tls['sni'])} without subjectAltNames, so any name is accepted"
+            yield _finding((*path, "sni"), tls["sni"], f"{message}; name the host there")
 
 
 def _settings(spec: JSON) -> Iterator[tuple[Path, JSON]]:
