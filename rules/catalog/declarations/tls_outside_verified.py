@@ -46,7 +46,7 @@ ALLOW = [
 ]
 WARN = [
     _to(_SNI),
-    _to("tls: {mode: MUTUAL, sni: b.com, subjectAltNames: []}"),
+    _to("tls: {mode: MUTUAL, sni: b.com}"),
     _to(f"portLevelSettings: [{{port: {{number: 80}}, {_SNI}}}]"),
     _to("", rest=f", subsets: [{{name: v1, trafficPolicy: {{{_SNI}}}}}]"),
 ]
