@@ -55,6 +55,7 @@ def test_a_line_that_is_no_entry_is_told(text: str, wanted: str) -> None:
         ("*.example", ""),
         ("*.*.*.example", "c2.bad.example"),
         ("*.c2.bad.example", "c2.bad.example"),
+        ("*.a.c2.bad.example", "c2.bad.example"),
         ("d*.bad.example", ""),
         ("c2.bad.exampl*", "c2.bad.example"),
         ("*", ""),
@@ -132,6 +133,7 @@ def test_looking_up_addresses_agrees_with_looking_at_every_network(
         ("*.example", "c2.bad.example"),
         ("203.0.113.7", "203.0.113.0/24"),
         ("0xcb007107", "203.0.113.0/24"),
+        ("::ffff:203.0.113.7", "203.0.113.0/24"),
         ("[2001:db8::1]", "2001:db8::/32"),
     ],
 )
