@@ -164,6 +164,7 @@ def test_a_cluster_follows_from_what_was_listed_and_never_changes_itself() -> No
         "peerauthentications": [page(strict), wire.watch(ends=False)],
         "destinationrules": [refusal(404)],
         "authorizationpolicies": [refusal(404)],
+        "serviceentries": [refusal(404)],
     }
     speak_by_path(by_path, test)
     last = seen[-1][1]

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from rules.facts import MeshPolicies, MeshPolicy, by_namespace
-from rules.model import DESTINATION_RULE, NAMESPACE, SERVICE_ENTRY, Finding, Path, rule
+from rules.model import DESTINATION_RULE, JSON, NAMESPACE, SERVICE_ENTRY, Finding, Path, rule
 from rules.origination import hosts_of, ports_of, sends
 from rules.pods import mapping
 from rules.review import Cluster, Review
@@ -26,6 +26,8 @@ _PLACES: Mapping[str, tuple[Path, str]] = {
     "UPDATE": (("spec", "trafficPolicy"), "leaves out TLS"),
     "DELETE": ((), "goes"),
 }
+_YOUNGEST = "9999"
+"""The creation timestamp of a rule that is not stored yet."""
 _METADATA = "metadata: {name: %s, namespace: default}"
 _PORTS = "ports: [{number: 80, name: p, protocol: HTTP}]"
 _ENTRY = f"{{kind: ServiceEntry, {_METADATA % 'e'}, spec: {{hosts: [a.com], {_PORTS}}}}}"
@@ -93,15 +95,15 @@ def _entries(cluster: Cluster, namespace: str) -> Iterator[MeshPolicy]:
             yield from entries
 
 
-def _with(review: Review, cluster: Cluster, value: object) -> MeshPolicies:
+def _with(review: Review, cluster: Cluster, value: JSON) -> MeshPolicies:
     """The DestinationRules, with this value in the place of the one under review."""
     known, stored = cluster.destination_rules, mapping(review.old, "metadata").get("name")
     name = review.own_name if stored is None else str(stored)
+    ages = {one.name: one.created for one in known.get(review.namespace, ())}
     own = [one for one in known.get(review.namespace, ()) if one.name != name]
     if value is not None:
-        read = MeshPolicy.of(value)
-        created = read.created or "9999"  # what is not stored yet is the youngest
-        own.append(MeshPolicy(review.namespace, name, created, read.managed, read.spec))
+        spec, age = mapping(value, "spec"), ages.get(name) or _YOUNGEST
+        own.append(MeshPolicy(review.namespace, name, age, managed=False, spec=spec))
     return {**known, review.namespace: (), **by_namespace(own)}
 
 
