@@ -19,6 +19,7 @@ from rules.model import (
     NETWORK,
     PEER_AUTHENTICATION,
     RUNTIME_CLASS,
+    SERVICE_ENTRY,
     Kind,
 )
 from rules.pods import labels_of, mapping
@@ -26,7 +27,7 @@ from rules.pods import labels_of, mapping
 MANAGED_LABEL = "sallyport.dev/managed"
 """Marks the platform's own objects of Istio, where its value is `true`."""
 
-MESH_POLICIES = (PEER_AUTHENTICATION, DESTINATION_RULE, AUTHORIZATION_POLICY)
+MESH_POLICIES = (PEER_AUTHENTICATION, DESTINATION_RULE, AUTHORIZATION_POLICY, SERVICE_ENTRY)
 """The kinds of which a Cluster holds MeshPolicies."""
 
 READABLE = (NAMESPACE, RUNTIME_CLASS, MUTATING_WEBHOOKS, *MESH_POLICIES, *NETWORK[1:])

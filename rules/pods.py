@@ -15,6 +15,8 @@ TEMPLATE: Path = ("spec", "template")
 JOB_TEMPLATE: Path = ("spec", "jobTemplate", "spec", "template")
 _STRING = frozenset({str})
 CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
+PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+HOOKS = ("postStart", "preStop")
 
 TEMPLATES: Mapping[tuple[str, str], Path] = {
     (kind.group, kind.kind): JOB_TEMPLATE if kind is CRON_JOB else TEMPLATE for kind in WORKLOADS
@@ -92,6 +94,17 @@ def items(owner: Mapping[str, JSON], path: Path, key: str) -> list[Item]:
         for index, value in enumerate(found)
         if isinstance(value, dict)
     ]
+
+
+def handlers(container: Container) -> Iterator[Item]:
+    """The probes and lifecycle hooks of a container: what the kubelet does to it, and when."""
+    for path, owner, keys in (
+        (container.path, container.value, PROBES),
+        ((*container.path, "lifecycle"), mapping(container.value, "lifecycle"), HOOKS),
+    ):
+        for key in keys:
+            if key in owner and (found := mapping(owner, key)):
+                yield Item((*path, key), found)
 
 
 def added(pod: JSON, former: JSON, key: str) -> Iterator[Item]:

@@ -8,6 +8,7 @@ from functools import cache, cached_property, partial
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from rules.enforcement import empty_index, index_of
+from rules.evidence import Mention, mentions
 from rules.facts import MESH_POLICIES, Facts, MeshPolicies, Namespace, by_namespace, facts_of
 from rules.model import (
     AUTHORIZATION_POLICY,
@@ -19,11 +20,13 @@ from rules.model import (
     PEER_AUTHENTICATION,
     POD,
     RUNTIME_CLASS,
+    SERVICE_ENTRY,
     Kind,
     OperationName,
     Phase,
 )
 from rules.netpol.index import Index
+from rules.permits import UNASKED, Permits
 from rules.pods import Pod, annotations_of, mapping
 from rules.site import TRUST_LABEL, Network, Site
 from rules.words import printable
@@ -71,7 +74,7 @@ class Lazy(Generic[_Value]):
 
 
 class Content(Lazy[JSON]):
-    """An object, decoded when it is first asked for, and read as a pod once; and what rules make of it, once."""
+    """An object, decoded when it is first asked for; what rules share of it is read once."""
 
     __slots__ = ("_made", "_pod")
 
@@ -79,6 +82,11 @@ class Content(Lazy[JSON]):
         super().__init__(make, value)
         self._pod: Pod | None = None
         self._made: dict[str, tuple[object, Any]] = {}
+
+    @property
+    def mentions(self) -> tuple[Mention, ...]:
+        """The URLs in the object, read as a pod."""
+        return self.once("mentions", None, lambda: tuple(mentions(self.pod)))
 
     @property
     def pod(self) -> Pod:
@@ -156,6 +164,11 @@ class Review(NamedTuple):  # made for each request: in a fifth of the time of a 
         return (self.former if self.operation == "DELETE" else self.new).pod
 
     @property
+    def mentions(self) -> tuple[Mention, ...]:
+        """The URLs that the pod under review says it calls."""
+        return (self.former if self.operation == "DELETE" else self.new).mentions
+
+    @property
     def old(self) -> JSON:
         """The object as stored, on UPDATE and DELETE; else None."""
         return self.former.get()
@@ -203,9 +216,9 @@ class Cluster:
     object of a kind, and the view is complete for that kind. `injectors` are the revisions of the
     sidecar injectors, tags where they have one, None where no webhook configuration is known;
     `control_planes` are their revisions without tags. `networks` gives all that network policies
-    say and are about, as the engine reads it that a rulebook names. In a `live` view nothing is
-    assumed: what is not there does not exist, or is not known yet. `reads` None may ask for
-    everything; rules get a view limited to what they declare.
+    say and are about, as the engine reads it that a rulebook names; `permits` knows what they let
+    pods reach. In a `live` view nothing is assumed: what is not there does not exist, or is not
+    known yet. `reads` None may ask for everything; rules get a view limited to what they declare.
     """
 
     site: Site = field(default_factory=Site)
@@ -215,6 +228,7 @@ class Cluster:
     control_planes: frozenset[str] = frozenset()
     mesh_policies: Mapping[Kind, Lazy[MeshPolicies]] = field(default_factory=dict)
     networks: Callable[[Network], Index] | None = None
+    permits: Permits = UNASKED
     reads: frozenset[Kind] | None = None
     live: bool = False
     _limited: dict[frozenset[Kind], Cluster] = field(
@@ -349,6 +363,11 @@ class Cluster:
         if self.live:
             raise Undeclared("network policies are read, and the live view does not follow them")
         return empty_index(self.site.network)
+
+    @property
+    def service_entries(self) -> MeshPolicies:
+        """The ServiceEntries, by namespace."""
+        return self._mesh_policies(SERVICE_ENTRY)
 
     def _mesh_policies(self, kind: Kind) -> MeshPolicies:
         self._declared(kind)

@@ -32,7 +32,7 @@ from rules.model import (
     Kind,
     Path,
 )
-from rules.pods import CONTAINER_LISTS, TEMPLATES
+from rules.pods import CONTAINER_LISTS, HOOKS, PROBES, TEMPLATES
 from rules.words import kind_of, quote
 
 Shape = Any
@@ -60,6 +60,7 @@ _USER = {
     "windowsOptions": {"hostProcess": bool},
 }
 _RESOURCES = {"limits": dict, "requests": dict}
+_HANDLER = {"httpGet": {"host": str}, "tcpSocket": {"host": str}, "exec": {"command": [str]}}
 _CONTAINER = {
     "name": str,
     "image": str,
@@ -76,12 +77,15 @@ _CONTAINER = {
         "procMount": str,
         "capabilities": {"add": [str], "drop": [str]},
     },
+    **dict.fromkeys(PROBES, _HANDLER),
+    "lifecycle": dict.fromkeys(HOOKS, _HANDLER),
     "volumeMounts": [{"name": str, "subPath": str, "subPathExpr": str}],
     "volumeDevices": [dict],
 }
 _POD = {
     "metadata": _METADATA,
     "spec": {
+        "hostAliases": [{"ip": str, "hostnames": [str]}],
         "hostIPC": bool,
         "hostNetwork": bool,
         "hostPID": bool,

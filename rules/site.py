@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rules.threats import Threats
+
 TRUSTED_NAMES = frozenset(
     {
         "kube-system",
@@ -100,7 +102,8 @@ class Site:
     """The place that the rulebook describes; the defaults are the built-in rulebook's.
 
     `override_labels` are the label keys of namespaces by which its overrides select.
-    `denied_images` are as `rules.image.entries` gives them, from a file beside the rulebook.
+    `denied_images`, as `rules.image.entries` gives them, and `threats` are from files beside the
+    rulebook.
     """
 
     trusted: Trusted = field(default_factory=Trusted)
@@ -108,6 +111,7 @@ class Site:
     tenant_label: str = "sallyport.dev/tenant"
     override_labels: frozenset[str] = frozenset()
     denied_images: frozenset[str] = frozenset()
+    threats: Threats = field(default_factory=Threats)
     mesh: Mesh = field(default_factory=Mesh)
     network: Network = field(default_factory=Network)
     messages: Messages = field(default_factory=Messages)

@@ -26,6 +26,7 @@ from rules.pods import mapping
 from rules.review import Cluster, Review
 from rules.rulebook import Configured, Rulebook
 from rules.site import Acns, Cidrs, Mesh, Network, Site
+from rules.threats import Threats, parse
 from tests.reviews import ask
 from webhook.codec import decode
 
@@ -35,7 +36,7 @@ KINDS: Mapping[tuple[str, str], Kind] = {
 }
 MAP_KEYS = {
     "object", "old", "operation", "subresource", "user", "cluster", "parameters", "phase", "mesh",
-    "denied", "network",
+    "denied", "network", "threats",
 }  # fmt: skip
 
 
@@ -55,6 +56,7 @@ class Example:
     mesh: Mapping[str, Any] = field(default_factory=dict)
     denied: tuple[str, ...] = ()
     network: Mapping[str, Any] = field(default_factory=dict)
+    threats: tuple[str, ...] = ()
 
     def review(self, shaped: frozenset[tuple[str, str]] = frozenset()) -> Review:
         """The question that the example stands for, as it comes from the wire.
@@ -84,7 +86,13 @@ class Example:
     def view(self) -> Cluster:
         """What else exists."""
         denied = frozenset[str]().union(*map(entries, self.denied))
-        site = Site(mesh=Mesh(**self.mesh), denied_images=denied, network=_network(self.network))
+        threats = Threats.of(map(parse, self.threats))
+        site = Site(
+            mesh=Mesh(**self.mesh),
+            denied_images=denied,
+            threats=threats,
+            network=_network(self.network),
+        )
         return Cluster.of(self.cluster, site)
 
 

@@ -65,9 +65,9 @@ PARAGRAPHS = (
     *("NP-POLICYTYPES", "CNP-NULL-EGRESS", "DEFAULT-DENY-OFF", "L7-VOID", "STAGED"),
     *("NOT-ENFORCED", "ANP-OVERRIDE", "TENANT-TIER", "CILIUM-VOID", "CALICO-VOID", "CALICO-OPEN"),
     *("SERVICE-OPEN", "RESERVED-SELECTOR", "KAFKA", "CLOUD-CONTROL-PLANE", "PUBLIC-RESOLVER"),
-    "ODD-QUOTES",
+    *("ODD-QUOTES", "HOSTNET-EGRESS", "THREAT-LIST"),
 )
-"""Checks of sandbox-and-mesh 2 to 5, of egress 4 on objects, and of contracts 11."""
+"""Checks of sandbox-and-mesh 2 to 5, of egress 2.1 and 4, and of contracts 10 and 11."""
 
 
 @pytest.mark.parametrize("cover", covers(), ids=lambda cover: cover.rule.name)

@@ -12,6 +12,7 @@ _MUTATING = "00-sallyport-mutate"
 _VALIDATING = "sallyport-validate"
 
 _DENIED = "images that nobody may run: a digest or a repository a line"
+_THREATS = "what nobody may call: a domain (with its subdomains) or a network a line"
 _TOP = """\
 Look at what goes into a multi-tenant AKS cluster: every workload lands sandboxed (Kata), meshed
 (Istio) and micro-segmented. What was left open is filled in, what is wrong is denied with a
@@ -127,6 +128,7 @@ def _serve(command: argparse.ArgumentParser) -> None:
     command.add_argument("--tls-key", metavar="F", help="PEM, unencrypted; needed")
     command.add_argument("--rulebook", metavar="F", help="your rulebook (the built-in one)")
     command.add_argument("--denied-images", metavar="F", help=_DENIED)
+    command.add_argument("--threats", metavar="F", help=_THREATS)
     command.add_argument(
         "--cluster",
         metavar="PATH",
@@ -149,6 +151,7 @@ def _check(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--rulebook", metavar="F", type=Path, help="your rulebook")
     command.add_argument("--denied-images", metavar="F", type=Path, help=_DENIED)
+    command.add_argument("--threats", metavar="F", type=Path, help=_THREATS)
     command.add_argument(
         "-n",
         "--namespace",

@@ -42,6 +42,7 @@ class Question:
     cluster: tuple[str, ...] = ()
     rulebook: FilePath | None = None
     denied_images: FilePath | None = None
+    threats: FilePath | None = None
     namespace: str = DEFAULT_NAMESPACE
     phases: tuple[Phase, ...] = RAW
     requester: Requester | None = None
@@ -56,7 +57,9 @@ def check(question: Question, stdin: Callable[[], bytes]) -> Report:
     """
     try:
         rulebook = book.load(question.rulebook, mutate=question.mutate)
-        rulebook = book.deny_images(rulebook, question.denied_images)
+        rulebook = book.with_lists(
+            rulebook, denied_images=question.denied_images, threats=question.threats
+        )
     except book.BadRulebook as bad:
         return Report(mistakes=bad.mistakes)
     reading = read_paths(question.paths, stdin)

@@ -72,6 +72,7 @@ def check(asked: argparse.Namespace) -> int:
             cluster=tuple(asked.cluster),
             rulebook=asked.rulebook,
             denied_images=asked.denied_images,
+            threats=asked.threats,
             namespace=asked.namespace,
             phases=RAW if asked.phase == "raw" else FINAL,
             requester=requester,

@@ -20,6 +20,7 @@ from rules.model import (
     NAMESPACE,
     PEER_AUTHENTICATION,
     RUNTIME_CLASS,
+    SERVICE_ENTRY,
     VALIDATING_WEBHOOKS,
 )
 from webhook.kept import Kept, Shape
@@ -60,17 +61,44 @@ class _PeerAuthentication(Shape):
     spec: _PeerAuthenticationSpec | None = None
 
 
-class _TrafficPolicy(msgspec.Struct, omit_defaults=True):
+class _PortSettings(msgspec.Struct, omit_defaults=True):
+    port: Any = None
     tls: Any = None
+
+
+class _TrafficPolicy(msgspec.Struct, rename="camel", omit_defaults=True):
+    tls: Any = None
+    port_level_settings: list[_PortSettings] | None = None
+
+
+class _Subset(msgspec.Struct, rename="camel", omit_defaults=True):
+    name: Any = None
+    traffic_policy: _TrafficPolicy | None = None
 
 
 class _DestinationRuleSpec(msgspec.Struct, rename="camel", omit_defaults=True):
     host: Any = None
     traffic_policy: _TrafficPolicy | None = None
+    subsets: list[_Subset] | None = None
+    export_to: Any = None
+    workload_selector: Any = None
 
 
 class _DestinationRule(Shape):
     spec: _DestinationRuleSpec | None = None
+
+
+class _ServiceEntrySpec(msgspec.Struct, rename="camel", omit_defaults=True):
+    hosts: Any = None
+    ports: Any = None
+    location: Any = None
+    endpoints: Any = None
+    export_to: Any = None
+    subject_alt_names: Any = None
+
+
+class _ServiceEntry(Shape):
+    spec: _ServiceEntrySpec | None = None
 
 
 class _AuthorizationPolicySpec(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -101,7 +129,7 @@ def _terms(found: _Configuration) -> Iterator[Term]:
 
 
 def _keep_policy(
-    found: _PeerAuthentication | _DestinationRule | _AuthorizationPolicy,
+    found: _PeerAuthentication | _DestinationRule | _AuthorizationPolicy | _ServiceEntry,
 ) -> MeshPolicy:
     about = found.metadata
     return MeshPolicy(
@@ -122,5 +150,6 @@ FOLLOWED = (
     Kept(DESTINATION_RULE, Decoder(_DestinationRule), _keep_policy, installed=True),
     Kept(AUTHORIZATION_POLICY, Decoder(_AuthorizationPolicy), _keep_policy, installed=True),
     *NETWORK_OBJECTS,
+    Kept(SERVICE_ENTRY, Decoder(_ServiceEntry), _keep_policy, installed=True),
 )
 NAMESPACES = FOLLOWED[0]

@@ -48,7 +48,9 @@ class Live:
         self._beat: float | None = None
         self._unpublished = False
         self._said: list[str] = []
-        self._rulebook_files = Watched(filter(None, [settings.rulebook, settings.denied_images]))
+        self._rulebook_files = Watched(
+            filter(None, [settings.rulebook, settings.denied_images, settings.threats])
+        )
         self._view_files = Watched(settings.cluster)
         self.rulebook: Rulebook = self._read_rulebook()
         self.cluster = self._read_view()
@@ -149,7 +151,9 @@ class Live:
     def _read_rulebook(self) -> Rulebook:
         settings = self._settings
         rulebook = book.load(settings.rulebook, audit=settings.audit, mutate=settings.mutate)
-        return book.deny_images(rulebook, settings.denied_images)
+        return book.with_lists(
+            rulebook, denied_images=settings.denied_images, threats=settings.threats
+        )
 
     def _read_view(self) -> Cluster:
         if self._mirror is not None:

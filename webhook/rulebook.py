@@ -13,13 +13,16 @@ from pathlib import Path as FilePath
 from typing import TypeVar
 
 from rules.catalog import discover
+from rules.image import entries
 from rules.model import JSON, Action, ActiveRule, Mend, Rule
 from rules.outside import EVERY, PREFIX, outsider
 from rules.rulebook import Configured, Rulebook
 from rules.selectors import LabelSelector
 from rules.site import Site
+from rules.threats import Threats
+from rules.threats import parse as parse_threat
 from rules.words import place
-from webhook import denied
+from webhook import listed
 from webhook.documents import Document, parse
 from webhook.rulebook_shape import faults, shape_of
 from webhook.text import Mistake, Text
@@ -75,14 +78,23 @@ def load(path: FilePath | None, *, audit: bool = False, mutate: bool = True) -> 
     return read(Text.of(str(path), data), options)
 
 
-def deny_images(book: Rulebook, path: FilePath | None) -> Rulebook:
-    """The rulebook with the list of denied images in this file. Raises BadRulebook."""
-    if path is None:
-        return book
-    entries, mistakes = denied.read(path)
+def with_lists(
+    book: Rulebook, *, denied_images: FilePath | None, threats: FilePath | None
+) -> Rulebook:
+    """The rulebook with what these files list. Raises BadRulebook with the mistakes of both."""
+    site = book.site
+    mistakes: list[Mistake] = []
+    if denied_images is not None:
+        images, wrong = listed.read(denied_images, entries)
+        mistakes += wrong
+        site = replace(site, denied_images=frozenset[str]().union(*images))
+    if threats is not None:
+        named, wrong = listed.read(threats, parse_threat)
+        mistakes += wrong
+        site = replace(site, threats=Threats.of(named))
     if mistakes:
         raise BadRulebook(mistakes)
-    return replace(book, site=replace(book.site, denied_images=entries))
+    return replace(book, site=site)
 
 
 def read(

@@ -39,6 +39,7 @@ class Settings:
     service: str = ""
     rulebook: Path | None = None
     denied_images: Path | None = None
+    threats: Path | None = None
     host: str = "0.0.0.0"  # noqa: S104  # a webhook is called from outside its pod
     port: int = 8443
     probe_port: int = 9080
@@ -62,15 +63,15 @@ def read_settings(
             "--tls-cert and --tls-key are needed: the API server calls webhooks over TLS only; "
             "`sallyport certs issue --out DIR` makes a pair"
         )
-    rulebook, denied = given.text("rulebook"), given.text("denied_images")
     return Settings(
         tls_cert=Path(given.text("tls_cert")),
         tls_key=Path(given.text("tls_key")),
         cluster=paths,
         kubeconfig=given.environment.get("KUBECONFIG", ""),
         service=_service(given.environment),
-        rulebook=Path(rulebook) if rulebook else None,
-        denied_images=Path(denied) if denied else None,
+        rulebook=given.file("rulebook"),
+        denied_images=given.file("denied_images"),
+        threats=given.file("threats"),
         host=given.text("host") or "0.0.0.0",  # noqa: S104  # see Settings
         port=given.port("port", 8443),
         probe_port=given.port("probe_port", 9080),
@@ -107,6 +108,10 @@ class _Given:
     def text(self, name: str) -> str:
         value = self.flags.get(name)
         return str(value) if value is not None else self.environment.get(_variable(name), "")
+
+    def file(self, name: str) -> Path | None:
+        text = self.text(name)
+        return Path(text) if text else None
 
     def many(self, name: str) -> list[str]:
         value = self.flags.get(name) or self.environment.get(_variable(name), "").split(os.pathsep)

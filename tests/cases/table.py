@@ -27,7 +27,7 @@ from tests.reviews import ask
 
 FOLDER = Path(__file__).parent
 WORLD = FOLDER / "world.yaml"
-TABLES = ("section_6", "samples")
+TABLES = ("section_6", "samples", "evidence")
 PEOPLE: Mapping[str, JSON] = {
     "developer": {"username": "developer", "groups": ["owners", "system:authenticated"]},
     "platform": {"username": "admin", "groups": ["system:masters", "system:authenticated"]},

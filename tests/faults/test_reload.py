@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from certs.issue import issue_authority, issue_leaf
+from rules.model import SERVICE_ENTRY
 from tests.faults.conftest import VIEW
 from tests.faults.serving import (
     HOST,
@@ -28,7 +29,7 @@ from tests.faults.serving import (
     trusting,
     wait_for,
 )
-from tests.reviews import ask_stored, bare_pod, pod, reasons, written, wrong_pod
+from tests.reviews import SPACE, ask, ask_stored, bare_pod, pod, reasons, written, wrong_pod
 from webhook.cli import main
 from webhook.live import Live
 from webhook.metrics import Metrics
@@ -49,7 +50,9 @@ class Site:
         self.denied = folder / "denied-images.txt"
         self.rulebook.write_text(GOOD, encoding="utf-8")
         self.view.write_text(VIEW, encoding="utf-8")
+        self.threats = folder / "threats.txt"
         self.denied.write_text("", encoding="utf-8")
+        self.threats.write_text("", encoding="utf-8")
         files = (
             "--rulebook",
             self.rulebook,
@@ -57,6 +60,8 @@ class Site:
             self.view,
             "--denied-images",
             self.denied,
+            "--threats",
+            self.threats,
         )
         self.server = Serving(self.keys, *files)
 
@@ -77,6 +82,7 @@ class Site:
     def restore(self) -> None:
         """As it was in the beginning."""
         self.denied.write_text("", encoding="utf-8")
+        self.threats.write_text("", encoding="utf-8")
         self.reload("rulebook", "done", lambda: self.rulebook.write_text(GOOD, encoding="utf-8"))
         self.reload("view", "done", lambda: self.view.write_text(VIEW, encoding="utf-8"))
 
@@ -113,6 +119,28 @@ def test_row_40_a_list_of_denied_images_is_taken_and_of_a_bad_one_the_last_good_
     assert "image-not-denied" in denied(site, image)
     site.reload("rulebook", "failed", site.denied.unlink)
     assert "image-not-denied" in denied(site, image)
+
+
+def test_a_list_of_threats_is_taken_and_of_a_bad_one_the_last_good_one_stays(site: Site) -> None:
+    declared = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "ServiceEntry",
+        "metadata": {"name": "a", "namespace": SPACE},
+        "spec": {"hosts": ["a.c2.bad.example"], "exportTo": ["."]},
+    }
+
+    def refused() -> bool:
+        asked = ask(declared, SERVICE_ENTRY, namespace=SPACE, name="a")
+        return "no-egress-to-threats" in reasons(site.server.ask(asked))
+
+    assert not refused()
+    text = "203.0.113.0/24 # a network\nC2.bad.example\n"
+    site.reload("rulebook", "done", lambda: site.threats.write_text(text, encoding="utf-8"))
+    assert refused()
+    bad = "a.example\n 203.0.113.7/24\n"
+    site.reload("rulebook", "failed", lambda: site.threats.write_text(bad, encoding="utf-8"))
+    site.says(f'{site.threats}:2:2: "203.0.113.7/24" is no network')
+    assert refused()
 
 
 def test_a_bad_list_of_denied_images_at_boot_is_told_and_ends_it(

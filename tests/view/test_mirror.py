@@ -164,6 +164,7 @@ def test_a_cluster_follows_from_what_was_listed_and_never_changes_itself() -> No
         "peerauthentications": [page(strict), wire.watch(ends=False)],
         "destinationrules": [refusal(404)],
         "authorizationpolicies": [refusal(404)],
+        "serviceentries": [refusal(404)],
     }
     others = {kept.kind.resource for kept in FOLLOWED} - by_path.keys()
     speak_by_path(by_path | {each: [page(), wire.watch(ends=False)] for each in others}, test)

@@ -293,14 +293,18 @@ def test_of_mesh_policies_only_what_rules_read_is_kept() -> None:
     spec = {
         "host": "reviews",
         "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}, "connectionPool": {"tcp": {}}},
-        "subsets": [{"name": "v1"}],
+        "subsets": [{"name": "v1", "labels": {"version": "v1"}}],
     }
     labels = {"sallyport.dev/managed": "true"}
     value = wire.policy("a") | {"spec": spec}
     value["metadata"]["labels"] = labels
     (kept,) = follow(page(value), kept=DESTINATIONS).objects.values()
     assert (kept.namespace, kept.name, kept.managed) == ("t", "a", True)
-    assert kept.spec == {"host": "reviews", "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}}}
+    assert kept.spec == {
+        "host": "reviews",
+        "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}},
+        "subsets": [{"name": "v1"}],
+    }
     bare = {"metadata": {"name": "b", "namespace": "t"}}
     assert follow(page(bare), kept=DESTINATIONS).objects["t/b"].spec == {}
 

@@ -1,30 +1,32 @@
-"""The list of denied images: a file with a digest or a repository a line, `#` for comments."""
+"""Lists beside the rulebook: files with an entry a line, `#` for comments."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
-from rules.image import InvalidImage, entries
 from webhook.text import Mistake, Text, visible
 
+_Entry = TypeVar("_Entry")
 
-def read(path: Path) -> tuple[frozenset[str], list[Mistake]]:
-    """The entries of the file as `rules.image.entries` gives them, and what in it is none."""
+
+def read(path: Path, parse: Callable[[str], _Entry]) -> tuple[list[_Entry], list[Mistake]]:
+    """What the lines of the file mean, and those that mean nothing: `parse` raises ValueError."""
     try:
         text = Text.of(str(path), path.read_bytes())
     except OSError as error:
-        return frozenset(), [Mistake(str(path), 1, 1, f"cannot be read: {error.strerror}")]
-    found: set[str] = set()
+        return [], [Mistake(str(path), 1, 1, f"cannot be read: {error.strerror}")]
+    found = []
     mistakes = []
     for number, stated in _lines(text):
         try:
-            found |= entries(stated.strip())
-        except InvalidImage as invalid:
+            found.append(parse(stated.strip()))
+        except ValueError as invalid:
             column = len(stated) - len(stated.lstrip()) + 1
             message = f'"{visible(stated.strip()[:64])}" {invalid}'
             mistakes.append(Mistake(text.file, number, column, message))
-    return frozenset(found), mistakes
+    return found, mistakes
 
 
 def _lines(text: Text) -> Iterator[tuple[int, str]]:

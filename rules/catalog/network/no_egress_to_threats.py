@@ -1,0 +1,156 @@
+"""Nothing may grant, declare or name a destination that the platform lists as a threat.
+
+Why: a pod that calls it is taken over already, or will be.
+Source: samples C5 and contracts 10 (threat lists); Calico documentation, threat feeds.
+
+The list is a file, read again when it changes: `sallyport serve --threats FILE`. A line is a
+domain, which stands for its subdomains, or a network; `#` begins a comment. What contains far more
+than the list (`*`, 0.0.0.0/0) is other rules' to judge. A URL in a pod is evidence only: it denies
+where the network policies let the pod reach it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rules.egress import Outside
+from rules.evidence import aliases_of
+from rules.listing import Met, meet_host, meet_peer
+from rules.model import (
+    JSON,
+    NAMESPACE,
+    NETWORK_POLICY,
+    POD,
+    PODS,
+    SERVICE_ENTRY,
+    Finding,
+    Level,
+    Path,
+    rule,
+)
+from rules.netpol.engine import Api
+from rules.netpol.languages import LANGUAGES
+from rules.netpol.model import Grant, PeerEntry
+from rules.origination import ENTRY_SHAPE
+from rules.patch import lookup
+from rules.permits import weigh
+from rules.pods import items, mapping
+from rules.review import Cluster, Review
+from rules.shapes import misshapen
+from rules.threats import Threats
+from rules.words import quote
+
+CHECK = "THREAT-LIST"
+
+
+def _listed(value: str) -> str:
+    return f"{{object: {value}, threats: [c2.bad.example, 203.0.113.0/24]}}"
+
+
+def _to(cidr: str) -> str:
+    peer = f"{{ipBlock: {{cidr: {cidr}}}}}"
+    egress = f"egress: [{{to: [{peer}], ports: [{{port: 443}}]}}]"
+    spec = f"{{podSelector: {{}}, policyTypes: [Egress], {egress}}}"
+    return _listed(f"{{kind: NetworkPolicy, spec: {spec}}}")
+
+
+def _entry(host: str, rest: str = "") -> str:
+    return _listed(f"{{kind: ServiceEntry, spec: {{hosts: ['{host}']{rest}}}}}")
+
+
+def _env(value: str) -> str:
+    container = f"{{name: a, env: [{{name: API, value: '{value}'}}]}}"
+    return _listed(f"{{kind: Pod, spec: {{containers: [{container}]}}}}")
+
+
+ALLOW = [
+    _to("0.0.0.0/0"),
+    _to("198.51.100.7/32"),
+    _entry("bad.example"),
+    _entry("xc2.bad.example"),
+    _env("https://bad.example"),
+    _env("https://c2.bad.example.com"),
+]
+DENY = [
+    _to("203.0.113.7/32"),
+    _to("'::ffff:203.0.113.7/128'"),
+    _entry("c2.bad.example"),
+    _entry("a.C2.bad.example"),
+    _entry("*.bad.example"),
+    _entry("cdn.example", ", endpoints: [{address: 203.0.113.9}]"),
+]
+WARN = [_to("203.0.112.0/20"), _env("https://c2.bad.example"), _env("http://203.0.113.7:8080/")]
+
+
+@rule(
+    kinds=(NETWORK_POLICY, SERVICE_ENTRY, *PODS),
+    also=((POD, "ephemeralcontainers"),),
+    reads=(NAMESPACE,),
+    shaped=True,
+    severity="critical",
+)
+def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
+    """One Finding for each place; names of Services that stand for a threat are resolved."""
+    threats = cluster.site.threats
+    if not threats:
+        return
+    if review.kind == SERVICE_ENTRY.kind:
+        yield from _judge_entry(mapping(review.object, "spec"), threats)
+    elif (read := LANGUAGES.get(Api(review.group, review.kind))) is not None:
+        policies = read(review.object, namespace=review.namespace)
+        for policy in policies if isinstance(policies, tuple) else (policies,):
+            for unknown in policy.unknowns:
+                if "egress" in unknown.path or len(unknown.path) < len(("spec", "egress")):
+                    yield _finding(unknown.path, unknown.reason, Met(None))
+            for grant in policy.grants:
+                yield from _judge_grant(grant, review.object, threats)
+    else:
+        yield from _judge_pod(review, cluster, threats)
+
+
+def _judge_entry(spec: JSON, threats: Threats) -> Iterator[Finding]:
+    yield from misshapen(spec, ENTRY_SHAPE, CHECK, ("spec",))
+    stated = mapping(spec).get("hosts")
+    hosts = stated if isinstance(stated, list) else ()
+    ends = items(mapping(spec), ("spec",), "endpoints")
+    called: list[tuple[Path, JSON]] = [
+        *((("spec", "hosts", at), host) for at, host in enumerate(hosts)),
+        *(((*end.path, "address"), end.value.get("address")) for end in ends),
+    ]
+    for path, host in called:
+        met = meet_host(host, threats) if isinstance(host, str) else None
+        if met is not None:
+            yield _finding(path, f"is {quote(host)}", met)
+
+
+def _judge_grant(grant: Grant, value: JSON, threats: Threats) -> Iterator[Finding]:
+    if grant.direction != "egress" or grant.action != "allow":
+        return
+    for entry in grant.peers:
+        met = meet_peer(entry.peer, threats) if isinstance(entry, PeerEntry) else None
+        if met is not None:
+            cidr = (*entry.path, "ipBlock", "cidr")
+            path = cidr if lookup(value, cidr) is not None else entry.path
+            yield _finding(path, f"is {quote(lookup(value, path))}", met)
+
+
+def _judge_pod(review: Review, cluster: Cluster, threats: Threats) -> Iterator[Finding]:
+    outside, aliases = Outside.of(cluster, review.namespace), aliases_of(review.pod)
+    for path, url, _ in review.mentions:
+        meant = outside.meant(url.host, aliases)
+        met = meet_host(url.host, threats) or meet_host(meant, threats)
+        place = outside.place(meant)
+        if met is not None and place in ("public", "private"):
+            may = cluster.permits.may_reach(review.namespace, review.pod.labels, place, url.port)
+            yield _finding(path, f"names {quote(str(url))}", met, weigh(may))
+
+
+def _finding(path: Path, state: str, met: Met, level: Level | None = None) -> Finding:
+    level = level or ("deny" if met.whole else "warn")
+    if met.entry is None:
+        message = f"{state}, and what is listed may be among that; name single destinations"
+    elif met.whole:
+        message = f"{state}, which the platform lists as a threat: {quote(met.entry)}; remove it"
+    else:
+        message = f"{state}, and so holds a listed threat: {quote(met.entry)}; leave that out"
+    return Finding(check=CHECK, path=path, message=message, found=met.entry, level=level)

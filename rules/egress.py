@@ -1,0 +1,116 @@
+"""Where a host lies, as the objects of a namespace mean it: outside of the cluster, and how far.
+
+Addresses of the cluster, names of Services and the loopback are nobody's outside. A name of two
+labels is a Service where the second is a namespace that is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import Literal
+
+from rules.hosts import is_listed, normal
+from rules.netpol.destinations import PRIVATE, Outside, Reach, Surroundings, union
+from rules.netpol.sets import Addresses
+from rules.review import Cluster
+from rules.urls import address_of
+
+Place = Reach | Literal["metadata"]
+"""Outside: on the Internet, on the networks around the cluster, or the cloud's metadata service."""
+
+METADATA = ("169.254.169.254/32", "fd00:ec2::254/128", "168.63.129.16/32")
+INTERNAL_ZONES = ("internal", "local", "lan")
+_CLUSTER_ZONES = frozenset({"svc", "cluster.local", "localhost"})
+_NAME_AND_NAMESPACE = 2
+_MOST_ALIASES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The outside, as one namespace sees it. `allowed` are hosts and CIDRs that may be reached."""
+
+    cluster: Cluster
+    namespace: str
+    around: Surroundings
+    zones: tuple[str, ...]
+    allowed: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        cluster: Cluster,
+        namespace: str,
+        *,
+        private: Iterable[str] = PRIVATE,
+        zones: Iterable[str] = INTERNAL_ZONES,
+        allowed: Sequence[str] = (),
+    ) -> Outside:
+        """The outside of a cluster; its namespaces must be declared as read."""
+        cidrs = cluster.site.network.cidrs
+        around = Surroundings.of(private, (*cidrs.pods, *cidrs.services, *cidrs.nodes))
+        return cls(cluster, namespace, around, tuple(zones), tuple(allowed))
+
+    def place(self, host: str, aliases: Mapping[str, str] | None = None) -> Place | None:
+        """Where the host lies; None for what is inside, and for what is no host.
+
+        `aliases` are the pod's own: names that it resolves by itself, and to what.
+        """
+        name = self.meant(host, aliases or {})
+        address = address_of(name)
+        if address is not None:
+            return self._locate(address)
+        return None if self._is_inside(name) else self._zone(name)
+
+    def meant(self, host: str, aliases: Mapping[str, str]) -> str:
+        """The host behind a name: of an alias, or of a Service of type ExternalName."""
+        name = normal(host)
+        for _ in range(_MOST_ALIASES):
+            found = aliases.get(name) or self._external_name(name)
+            if not found:
+                break
+            name = normal(found)
+        return name
+
+    def is_allowed(self, host: str) -> bool:
+        """Whether the host, or its address, is one that may be reached by plain HTTP."""
+        names = [one for one in self.allowed if "/" not in one]
+        address = address_of(normal(host))
+        if address is None:
+            return is_listed(host, names)
+        cidrs = tuple(one for one in self.allowed if "/" in one)
+        return str(address) in names or _one(address) <= union(cidrs)
+
+    def _locate(self, address: IPv4Address | IPv6Address) -> Place | None:
+        if address.is_unspecified or address.is_loopback:
+            return None
+        single = _one(address)
+        if single <= union(METADATA):
+            return "metadata"
+        return next(iter(self.around.classes(Outside(single))), None)
+
+    def _external_name(self, name: str) -> str:
+        labels = name.removesuffix(".cluster.local").removesuffix(".svc").split(".")
+        if len(labels) > _NAME_AND_NAMESPACE:
+            return ""
+        namespace = labels[1] if len(labels) == _NAME_AND_NAMESPACE else self.namespace
+        return self.cluster.permits.external_name(namespace, labels[0])
+
+    def _is_inside(self, name: str) -> bool:
+        labels = name.split(".")
+        if len(labels) == 1 or _ends_in(name, _CLUSTER_ZONES):
+            return True
+        known = labels[1] == self.namespace or labels[1] in self.cluster.namespaces
+        return len(labels) == _NAME_AND_NAMESPACE and known
+
+    def _zone(self, name: str) -> Reach:
+        return "private" if _ends_in(name, self.zones) else "public"
+
+
+def _ends_in(name: str, zones: Iterable[str]) -> bool:
+    return any(name == zone or name.endswith(f".{zone}") for zone in zones)
+
+
+def _one(address: IPv4Address | IPv6Address) -> Addresses:
+    return Addresses.between(address, address).unmapped()
