@@ -12,7 +12,8 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
 from rules.hosts import is_listed, normal
-from rules.netpol.destinations import PRIVATE, Outside, Reach, Surroundings, union
+from rules.netpol import destinations
+from rules.netpol.destinations import PRIVATE, Reach, Surroundings, union
 from rules.netpol.sets import Addresses
 from rules.review import Cluster
 from rules.urls import address_of
@@ -88,7 +89,7 @@ class Outside:
         single = _one(address)
         if single <= union(METADATA):
             return "metadata"
-        return next(iter(self.around.classes(Outside(single))), None)
+        return next(iter(self.around.classes(destinations.Outside(single))), None)
 
     def _external_name(self, name: str) -> str:
         labels = name.removesuffix(".cluster.local").removesuffix(".svc").split(".")
