@@ -55,12 +55,11 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     check = "CALICO-VOID" if review.group in CALICO else "CILIUM-VOID"
     for unknown in dict.fromkeys((*faults(review), *_by_engine(review, cluster))):
         if unknown.consequence == "void" and not _is_told_elsewhere(unknown):
-            engine = check.partition("-")[0].title()
+            follows = "" if review.group in CALICO else ", so Cilium throws the whole policy away"
             yield Finding(
                 check=check,
                 path=unknown.path,
-                message=f"is {unknown.found}, so {engine} throws the whole policy away; "
-                f"it must be {unknown.wanted}",
+                message=f"is {unknown.found}{follows}; it must be {unknown.wanted}",
                 found=lookup(review.object, unknown.path),
             )
 
