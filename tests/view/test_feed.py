@@ -141,6 +141,7 @@ def _following(
             await changed.wait()
         test(followed)
         running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
     quiet = {kept.kind.resource: [page(), watch(ends=False)] for kept in FOLLOWED}
     missing = {kept.kind.resource: [refusal(404)] for kept in FOLLOWED if kept.installed}
