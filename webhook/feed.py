@@ -41,10 +41,12 @@ class Feed:
         self.idle.set()
 
     def put(self, kind: Kind, changed: Iterable[str], objects: Mapping[str, Any]) -> None:
-        """Take in what became of objects of a kind, by their keys."""
+        """Take in what became of objects of a kind, by their keys.
+
+        Nothing is news, too: it may be the last kind that was to be listed.
+        """
         self._waiting.update(((kind, key), objects.get(key)) for key in changed)
-        if self._waiting:
-            self._wake()
+        self._wake()
 
     def aim(self, network: Network) -> None:
         """Read all for this engine from now on."""

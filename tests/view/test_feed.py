@@ -16,7 +16,7 @@ from rules.netpol.index import Index
 from rules.review import Cluster, Undeclared
 from rules.site import Network, Site
 from tests.view.test_mirror import speak_by_path
-from tests.view.wire import Answer, Scripted, event, page, refusal, space, watch
+from tests.view.wire import PATIENCE, Answer, Scripted, event, page, refusal, space, watch
 from webhook.api import Api
 from webhook.feed import Feed
 from webhook.followed import FOLLOWED
@@ -141,6 +141,7 @@ def _following(
             await changed.wait()
         test(followed)
         running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
     quiet = {kept.kind.resource: [page(), watch(ends=False)] for kept in FOLLOWED}
     missing = {kept.kind.resource: [refusal(404)] for kept in FOLLOWED if kept.installed}
@@ -179,3 +180,16 @@ def test_an_engine_that_nobody_read_for_yet_is_no_empty_cluster() -> None:
             cluster.networks(CALICO)  # type: ignore[misc]  # there is one
 
     _following({"pods": [page(pod("a")), watch(ends=False)]}, ask)
+
+
+def test_that_there_is_nothing_of_a_kind_is_told_too() -> None:
+    async def run() -> None:
+        told = asyncio.Event()
+        feed = Feed(dict[Kind, dict[str, Any]]().items)
+        running = asyncio.create_task(feed.run(told.set))
+        feed.put(POD, (), {})
+        async with asyncio.timeout(PATIENCE):
+            await told.wait()
+        running.cancel()
+
+    asyncio.run(run())

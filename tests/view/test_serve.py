@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rules.model import DESTINATION_RULE, JSON, PEER_AUTHENTICATION
+from rules.model import DESTINATION_RULE, JSON, NETWORK_POLICY, PEER_AUTHENTICATION
 from tests.control_plane.binaries import Binaries
 from tests.control_plane.cluster import ControlPlane
 from tests.control_plane.process import free_ports
@@ -279,6 +279,33 @@ def test_what_is_known_is_decided_while_the_api_server_is_away(
     cluster.create_namespace("brand-new")
     assert server.ask(within("brand-new"))["allowed"]
     wait_for(lambda: server.metric("view_age_seconds", kind="Namespace") < 3, "it follows again")
+
+
+def test_what_isolates_pods_is_known_over_a_restart(cluster: ControlPlane, server: Serving) -> None:
+    def closed(name: str) -> JSON:
+        return {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": name, "namespace": "guarded"},
+            "spec": {"podSelector": {}, "policyTypes": ["Egress"]},
+        }
+
+    def goes(name: str) -> set[str]:
+        asked = ask(None, NETWORK_POLICY, operation="DELETE", old=closed(name), namespace="guarded")
+        return reasons(server.ask(asked))
+
+    cluster.create_namespace("guarded")
+    cluster.apply(json.dumps(pod(namespace="guarded")))
+    cluster.apply(json.dumps(closed("first")))
+    wait_for(lambda: goes("first") == {"last-isolation-kept"}, "it is the last")
+    cluster.restart_apiserver()
+    assert goes("first") == {"last-isolation-kept"}
+    cluster.apply(json.dumps(closed("second")))
+    wait_for(lambda: not goes("first"), "there is another")
+    cluster.kubectl("delete", "networkpolicy/second", "-n", "guarded")
+    wait_for(lambda: goes("first") == {"last-isolation-kept"}, "it is the last again")
+    cluster.kubectl("delete", "pod/web", "-n", "guarded", "--force", "--grace-period=0")
+    wait_for(lambda: not goes("first"), "no pod is left")
 
 
 def test_a_server_that_starts_alone_is_not_ready_until_it_knows_the_cluster(
