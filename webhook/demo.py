@@ -28,7 +28,7 @@ import yaml
 
 from certs.keep import keep_files
 from rules.injection import Injection
-from rules.model import JSON, Operation
+from rules.model import JSON, Kind, Operation
 from rules.patch import apply
 from rules.pods import Pod
 from rules.review import Cluster
@@ -40,7 +40,7 @@ from webhook.rulebook import catalogue, load
 
 WORLD = "world.yaml"
 USER = {"username": "developer", "groups": ["system:authenticated"]}
-KINDS = {kind.kind: kind for rule in catalogue() for kind in rule.kinds}
+KINDS = {(kind.group, kind.kind): kind for rule in catalogue() for kind in rule.kinds}
 
 
 def demo(*, once: bool = False) -> int:
@@ -93,7 +93,7 @@ class _Caller:
 
     def ask(self, path: str, value: JSON) -> JSON:
         """The response to the creation of an object."""
-        kind = KINDS[value["kind"]]
+        kind = _kind_of(value)
         metadata = value["metadata"]
         names = {"group": kind.group, "version": kind.version}
         request = {
@@ -127,7 +127,7 @@ def _show(caller: _Caller, cluster: Cluster, sample: Traversable) -> None:
     if value["kind"] == "Pod":
         response = caller.ask("/mutate", value)
         if not response["allowed"]:
-            _refuse(name, "Mutating", value["kind"], response)
+            _refuse(name, "Mutating", _kind_of(value), response)
             return
         mended = _patched(value, response)
         stored = _injected(mended, cluster)
@@ -135,9 +135,9 @@ def _show(caller: _Caller, cluster: Cluster, sample: Traversable) -> None:
     for warning in response.get("warnings", ()):
         print(f"Warning: {warning}")
     if not response["allowed"]:
-        _refuse(name, "Validating", value["kind"], response)
+        _refuse(name, "Validating", _kind_of(value), response)
         return
-    kind = KINDS[value["kind"]]
+    kind = _kind_of(value)
     group = f".{kind.group}" if kind.group else ""
     print(f"{kind.kind.lower()}{group}/{value['metadata']['name']} created")
     for line in _difference(value, mended):
@@ -146,7 +146,7 @@ def _show(caller: _Caller, cluster: Cluster, sample: Traversable) -> None:
         print("  and Istio's injector puts its sidecar in")
 
 
-def _refuse(name: str, door: str, kind: str, response: JSON) -> None:
+def _refuse(name: str, door: str, kind: Kind, response: JSON) -> None:
     print(
         f'Error from server (Forbidden): error when creating "{name}": admission webhook '
         f'"{_entry(door, kind)}" denied the request: {response["status"]["message"]}'
@@ -180,14 +180,21 @@ def _difference(before: JSON, after: JSON) -> Iterator[str]:
             yield line
 
 
-def _entry(door: str, kind: str) -> str:
+def _kind_of(value: JSON) -> Kind:
+    return KINDS[value["apiVersion"].rpartition("/")[0], value["kind"]]
+
+
+def _entry(door: str, kind: Kind) -> str:
     """The name of the entry that a kind is sent to, of the configuration of this door."""
     for configuration in webhooks(load(None)):
         for entry in configuration["webhooks"]:
-            resources_of = [name for rule in entry["rules"] for name in rule["resources"]]
-            if configuration["kind"].startswith(door) and (KINDS[kind].resource in resources_of):
+            asked = any(
+                kind.group in rule["apiGroups"] and kind.resource in rule["resources"]
+                for rule in entry["rules"]
+            )
+            if asked and configuration["kind"].startswith(door):
                 return str(entry["name"])
-    raise LookupError(kind)
+    raise LookupError(kind.kind)
 
 
 def _wait(server: subprocess.Popen[str]) -> None:
