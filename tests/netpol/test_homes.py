@@ -109,15 +109,15 @@ def test_namespaces_that_a_peer_names_are_found_whether_they_are_there_or_not() 
 @pytest.mark.parametrize("engine", ["spec", "calico", "cilium"])
 def test_what_keeps_to_namespaces_is_asked_of_no_others(engine: str) -> None:
     by_name = {"namespaceSelector": {"matchLabels": {NAME_LABEL: "other"}}}
-    assert confinement(kubernetes_peer(by_name, engine)) == {"other"}
-    assert confinement(kubernetes_peer({"podSelector": {}}, engine)) == {"own"}
+    assert confinement(kubernetes_peer(by_name, engine)) == frozenset({"other"})
+    assert confinement(kubernetes_peer({"podSelector": {}}, engine)) == frozenset({"own"})
     assert confinement(kubernetes_peer({"namespaceSelector": {}}, engine)) is None
 
 
 def test_only_what_must_hold_confines() -> None:
     assert confinement(peer_of("toEndpoints", TEAM)) is None
-    assert confinement(peer_of("toEndpoints", {})) == {"own"}
+    assert confinement(peer_of("toEndpoints", {})) == frozenset({"own"})
     either = "projectcalico.org/name == 'a' || projectcalico.org/name == 'b'"
-    assert confinement(calico_peer({"namespaceSelector": either})) == {"a", "b"}
+    assert confinement(calico_peer({"namespaceSelector": either})) == frozenset({"a", "b"})
     loose = "projectcalico.org/name == 'a' || team == 'b'"
     assert confinement(calico_peer({"namespaceSelector": loose})) is None
