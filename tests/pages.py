@@ -5,7 +5,10 @@ Messages are not written here: each example is judged, and what the rule says of
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
+from itertools import groupby
 
 import yaml
 
@@ -27,18 +30,26 @@ _PHASES = {
 
 
 def catalogue_page(rules: Iterable[Rule]) -> str:
-    """The table of all rules."""
-    rows = [
-        (f"[{rule.name}]({rule.name}.md)", rule.summary, rule.severity, rule.action, rule.mend)
-        for rule in rules
-    ]
+    """The tables of all rules, by subject."""
     head = ("rule", "what must hold", "severity", "action", "mend")
+    tables: list[str] = []
+    for subject, own in groupby(sorted(rules, key=_subject), key=_subject):
+        rows = [
+            (f"[{rule.name}]({rule.name}.md)", rule.summary, rule.severity, rule.action, rule.mend)
+            for rule in own
+        ]
+        about = inspect.cleandoc(import_module(subject).__doc__ or "").partition("\n\n")[0]
+        tables += [f"## {subject.rpartition('.')[2].capitalize()}", _flow(about), table(head, rows)]
     return join(
         "# Rules",
         "Each page is written from the file of its rule in `rules/catalog`. Action and mend are "
         "those of the built-in rulebook; yours may say otherwise, for the cluster or per tenant.",
-        table(head, rows),
+        *tables,
     )
+
+
+def _subject(rule: Rule) -> str:
+    return rule.check.__module__.rpartition(".")[0]
 
 
 def rulebook_page(built_in: Rulebook) -> str:

@@ -30,6 +30,7 @@ from certs.keep import keep_files
 from rules.injection import Injection
 from rules.model import JSON, Operation
 from rules.patch import apply
+from rules.pods import Pod
 from rules.review import Cluster
 from rules.site import Site
 from webhook.cluster import load as read_cluster
@@ -161,7 +162,7 @@ def _patched(value: JSON, response: JSON) -> JSON:
 def _injected(pod: JSON, cluster: Cluster) -> JSON:
     """The pod as it is when Istio's injector was asked, if it is."""
     namespace = cluster.namespace(pod["metadata"]["namespace"])
-    injection = Injection.of(pod, namespace, cluster.revisions)
+    injection = Injection.of(Pod.of(pod), namespace, cluster.revisions)
     return pod if injection.obstacles() else inject(pod, injection.revision)
 
 

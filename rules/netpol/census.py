@@ -203,9 +203,11 @@ def _slice(value: JSON, namespace: str) -> EndpointSlice:
 def _is_stored(value: JSON) -> bool:
     """Whether a Tier or a set of networks is taken by whoever keeps it."""
     spec = mapping(value, "spec")
-    if text(value, "kind") == "Tier":
-        return spec.get("defaultAction") in (None, "Deny", "Pass")
     checked = text(value, "apiVersion").startswith(f"{_CALICO_API}/")
+    if text(value, "kind") == "Tier":
+        known = TIERS.get(name_of(value)) if checked else None
+        moved = known is not None and spec.get("order") not in (None, known.order)
+        return spec.get("defaultAction") in (None, "Deny", "Pass") and not moved
     return not checked or (
         _RESERVED_LABEL not in labels_of(value)
         and all(isinstance(each, str) and _addresses(each) for each in listed(spec, "nets"))

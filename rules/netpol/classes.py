@@ -14,6 +14,7 @@ from rules.netpol.model import PeerEntry, Unknown
 from rules.netpol.outside import edges_of, named
 from rules.netpol.peers import (
     Anywhere,
+    Endpoints,
     Entity,
     Fqdn,
     Labelled,
@@ -92,7 +93,7 @@ def _keys(peer: Peer) -> frozenset[str] | None:
     match peer:
         case Pods(namespaces, pods):
             return pods.keys | (frozenset() if isinstance(namespaces, str) else namespaces.keys)
-        case Namespaces(labels) | Labelled(labels):
+        case Namespaces(labels) | Labelled(labels) | Endpoints(labels):
             return labels.keys
         case Networks() | NetworkGroup() | Fqdn() | Entity() | Nodes() | Anywhere():
             return frozenset()

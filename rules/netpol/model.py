@@ -22,8 +22,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
+from rules.netpol.fields import JSON, listed, mapping, maps, strings, text
 from rules.netpol.peers import Peer
 from rules.netpol.sets import FIRST_PORT, LAST_PORT, Ports, Protocol
 from rules.selectors import Path
@@ -119,13 +120,44 @@ match anything or nothing.
 
 
 @dataclass(frozen=True, slots=True)
+class Stated:
+    """A label selector as it stands: its labels, and key, operator and values of its expressions.
+
+    What of it is no string is left out.
+    """
+
+    labels: tuple[tuple[str, str], ...] = ()
+    expressions: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+
+    @classmethod
+    def of(cls, node: Any) -> Stated:
+        """That of a decoded object."""
+        return cls(
+            tuple(sorted(strings(mapping(node, "matchLabels")).items())),
+            tuple(
+                (text(each, "key"), text(each, "operator"), tuple(_strings(each)))
+                for each in maps(mapping(node), "matchExpressions")
+            ),
+        )
+
+
+def _strings(expression: JSON) -> Iterator[str]:
+    return (each for each in listed(expression, "values") if isinstance(each, str))
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
-    """A part that means not what it says: what stands at `path`, and what must be."""
+    """A part that means not what it says: what stands at `path`, and what must be.
+
+    `selectors` is for an engine that reads on: the label selectors of the peer for which the part
+    stands; that of namespaces, then that of pods if the peer has one.
+    """
 
     path: Path
     found: str
     wanted: str
     consequence: Consequence = "refused"
+    selectors: tuple[Stated, ...] = ()
 
     @property
     def reason(self) -> str:

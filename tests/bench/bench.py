@@ -55,10 +55,10 @@ class Bench:
             (folder / f"{name}.json").write_bytes(body)
         for name, body in samples.creations().items():
             (folder / f"create-{name}.json").write_bytes(body)
-        view = [*samples.CLUSTER, samples.namespace(samples.NAMESPACE)]
-        text = "\n---\n".join(json.dumps(value) for value in view)
+        text = "\n---\n".join(json.dumps(value) for value in samples.view())
         (folder / "cluster.yaml").write_text(text, encoding="utf-8")
-        (folder / "staged.yaml").write_text(samples.rulebook(), encoding="utf-8")
+        for name, rulebook in samples.rulebooks().items():
+            (folder / f"{name}.yaml").write_text(rulebook, encoding="utf-8")
         os.sched_setaffinity(0, cores.load)
         load = Generator(program, folder / "certs" / "ca.crt", cores.load)
         return cls(folder, pace, cores, Guard(), load)
@@ -75,10 +75,9 @@ class Bench:
         """The file of a pod to be created."""
         return self.folder / f"create-{name}.json"
 
-    @property
-    def staged(self) -> Path:
-        """The rulebook with selectors."""
-        return self.folder / "staged.yaml"
+    def rulebook(self, name: str) -> Path:
+        """The file of a rulebook."""
+        return self.folder / f"{name}.yaml"
 
     @contextmanager
     def ours(self, *flags: str, cores: frozenset[int] | None = None) -> Iterator[Server]:

@@ -20,18 +20,25 @@ from tests.bench.servers import Server
 RATE = 1000
 
 
+RULES = {"ten": "ten rules", "staged": "ten rules with overrides"}
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is asked, at which door, over how many connections; `staged`: with selectors."""
+    """What is asked, at which door, over how many connections, under which rulebook.
+
+    The rulebook is the built-in one, or one of the samples by its name.
+    """
 
     name: str
     sample: str
     connections: int
     door: str = "validate"
-    staged: bool = False
+    rulebook: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name} at {self.connections}"
+        rules = f", {RULES[self.rulebook]}" if self.rulebook else ""
+        return f"{self.name}{rules} at {self.connections}"
 
     @property
     def want(self) -> str:
@@ -40,18 +47,20 @@ class Case:
 
 
 POD = Case("pod", "pod", 8)
+POD_BY_TEN = Case("pod", "pod", 8, rulebook="ten")
 INJECTED = Case("pod with its sidecar", "pod-injected", 8)
 DEPLOYMENT = Case("Deployment", "deployment", 25)
+DEPLOYMENT_BY_TEN = Case("Deployment", "deployment", 25, rulebook="ten")
 MUTATE = Case("mutate", "pod-left", 8, door="mutate")
-QUICK = (POD, DEPLOYMENT, MUTATE)
+QUICK = (POD_BY_TEN, DEPLOYMENT_BY_TEN, POD, DEPLOYMENT, MUTATE)
 CASES = (
     *QUICK,
     INJECTED,
     Case("pod", "pod", 25),
     Case("Deployment", "deployment", 8),
     Case("Deployment, class left to us", "deployment-left", 25),
-    Case("pod, staged rulebook", "pod", 8, staged=True),
-    Case("Deployment, staged rulebook", "deployment", 25, staged=True),
+    Case("pod", "pod", 8, rulebook="staged"),
+    Case("Deployment", "deployment", 25, rulebook="staged"),
 )
 
 
@@ -114,18 +123,16 @@ def measure(bench: Bench, cases: tuple[Case, ...]) -> list[Result]:
     rounds: dict[Case, list[Round]] = {case: [] for case in cases}
     with ExitStack() as running:
         floor = running.enter_context(bench.floor())
-        plain = running.enter_context(bench.ours())
-        staged = plain
-        if any(case.staged for case in cases):
-            staged = running.enter_context(bench.ours(f"--rulebook={bench.staged}"))
+        ours = {"": running.enter_context(bench.ours())}
+        for name in {case.rulebook for case in cases} - {""}:
+            ours[name] = running.enter_context(bench.ours(f"--rulebook={bench.rulebook(name)}"))
         for case in cases:  # warm up, unmeasured
-            for server in (floor, staged if case.staged else plain):
+            for server in (floor, ours[case.rulebook]):
                 _press(bench, server, case, 0.3)
         for number in range(bench.pace.rounds):
             for case in cases:
                 bench.say(f"round {number + 1}: {case}")
-                ours = staged if case.staged else plain
-                take = partial(_take, bench, floor, ours, case)
+                take = partial(_take, bench, floor, ours[case.rulebook], case)
                 rounds[case].append(bench.guard.measure(str(case), take))
     return [Result(case, tuple(turns)) for case, turns in rounds.items()]
 
@@ -165,7 +172,7 @@ def open_loop(bench: Bench) -> OpenLoop:
     """Pods at a rate that has nothing to do with how fast they are answered."""
     found = OpenLoop([], [], [])
     rulebook = bench.folder / "changing.yaml"
-    rulebook.write_bytes(bench.staged.read_bytes())
+    rulebook.write_bytes(bench.rulebook("staged").read_bytes())
     with bench.floor() as floor, bench.ours(f"--rulebook={rulebook}") as ours:
         for number in range(bench.pace.rounds):
             bench.say(f"round {number + 1}: {RATE} reviews a second")

@@ -25,6 +25,19 @@ TIME = "2026-11-20T09:30:00Z"
 OWNER = "7a1ee7ec-2684-434e-b336-c77238f4d3bb"
 
 REVISION = "asm-1-28"
+TEN = (
+    "containers-unprivileged",
+    "host-namespaces-not-shared",
+    "image-exact",
+    "memory-limited",
+    "mesh-annotations-allowed",
+    "no-plain-http-egress",
+    "sandboxed-runtime-class",
+    "sidecar-injected",
+    "volumes-inside-the-sandbox",
+    "well-formed",
+)
+"""As many rules as the targets of one review are set for."""
 TENANT = {"istio.io/rev": REVISION, "sallyport.dev/tenant": "blue", "stage": "production"}
 UNMESHED = {"sallyport.dev/mesh": "off"}
 RUNTIME_CLASS: JSON = {
@@ -95,15 +108,21 @@ def creations() -> Mapping[str, bytes]:
     return {"pod": _write(manifest.pod(CLASS)), "pod-left": _write(manifest.pod(None))}
 
 
-def rulebook() -> str:
-    """The built-in actions, staged: each rule has overrides whose selectors must be looked at."""
+def rulebooks() -> Mapping[str, str]:
+    """Rulebooks by name: `ten` rules enforced and no others, and the same `staged`.
+
+    Where they are staged each has overrides, whose selectors must be looked at.
+    """
     overrides = [
         {"namespaceSelector": {"matchLabels": {"stage": stage}}, "action": "audit"}
         for stage in ("canary", "test")
     ]
-    names = ("sandboxed-runtime-class", "sidecar-injected", "no-plain-http-egress", "well-formed")
-    rules = {name: {"overrides": overrides} for name in names}
-    return json.dumps({"version": 1, "rules": rules})
+    plain = {name: {"action": "enforce"} for name in TEN}
+    staged = {name: {"action": "enforce", "overrides": overrides} for name in TEN}
+    return {
+        name: json.dumps({"version": 1, "action": "off", "rules": rules})
+        for name, rules in (("ten", plain), ("staged", staged))
+    }
 
 
 def _pod_review(pod: JSON, namespace: str, **named: str) -> JSON:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
+from rules.netpol import census
 from rules.netpol.connections import Question
 from rules.netpol.dialects import calico
-from rules.netpol.dialects.calico.reader import Door
+from rules.netpol.dialects.calico.reader import VOIDED, Door
 from rules.netpol.engine import Api
 from rules.netpol.engines import engine_of
 from rules.netpol.languages import translate
@@ -245,64 +246,73 @@ def read(spec: str, door: Door, kind: str = "NetworkPolicy") -> Policy:
 
 
 @pytest.mark.parametrize(
-    ("spec", "native", "sentence"),
+    ("spec", "native", "sentence", "told"),
     [
         (
             "selector: app ==",
             "void",
             "spec.selector is with its end where a quoted text must stand,"
             " must be a selector such as app == 'web'",
+            VOIDED,
         ),
         (
             "selector: 'all()) || (all()'",
             "as-read",
             'spec.selector is with ") || (all()" where && or || or the end must stand, must be'
             " balanced, or it breaks out of the brackets that keep it to its namespace",
+            "",
         ),
         (
             "egress: [{action: Allow, destination: {nets: [example.com]}}]",
             "as-read",
             'spec.egress[0].destination.nets[0] is "example.com", must be a network in CIDR'
             " notation without host bits, such as 10.0.0.0/8",
+            ", or it is dropped, and a list with none left restricts nothing",
         ),
         (
             "egress: [{action: Allow, destination: {ports: [443]}}]",
             "void",
             "spec.egress[0].destination.ports is ports, must be beside a protocol that has them:"
             " TCP, UDP or SCTP",
+            VOIDED,
         ),
         (
             "egress: [{action: Allow, http: {methods: [GET]}}]",
             "as-read",
             "spec.egress[0].http is beside egress, must be absent: on egress nobody reads it, and"
             " the rule is about all traffic",
+            "",
         ),
         (
             "egress: [{action: Allow, protocol: TCP, destination: {ports: ['443:80']}}]",
             "void",
             'spec.egress[0].destination.ports[0] is "443:80", must be a number from 1 to 65535, a'
             " range such as '80:90', or a port's name",
+            ", or felix cannot read any policy of this kind",
         ),
         (
             "serviceAccountSelector: role =",
             "as-read",
             'spec.serviceAccountSelector is with "=", which nothing can start with, must be a'
             " selector such as app == 'web'",
+            ", or it is dropped, and the policy is about more pods",
         ),
         (
             "types: [egress]",
             "refused",
             'spec.types[0] is "egress", must be Ingress or Egress',
+            "",
         ),
     ],
 )
 def test_behind_a_crd_what_the_api_refuses_is_void_or_wider(
-    spec: str, native: str, sentence: str
+    spec: str, native: str, sentence: str, told: str
 ) -> None:
     for door in DOORS:
         (unknown,) = read(spec, door).unknowns
         assert unknown.consequence == ("refused" if door == "api" else native)
-        assert f"{_place(unknown.path)} {unknown.reason}" == sentence
+        whole = sentence if door == "api" else f"{sentence}{told}"
+        assert f"{_place(unknown.path)} {unknown.reason}" == whole
 
 
 @pytest.mark.parametrize(
@@ -382,12 +392,52 @@ spec: {nets: [10.0.0.0/24]}
     assert ("red/b[Pod]", WORLD) not in found
 
 
+def test_a_set_in_a_namespace_that_is_not_given_is_found_by_its_name() -> None:
+    networks = """
+---
+apiVersion: projectcalico.org/v3
+kind: NetworkSet
+metadata: {name: s, namespace: blue}
+spec: {nets: [8.8.8.8/32]}
+"""
+    where = "namespaceSelector: kubernetes.io/metadata.name == 'blue'"
+    rule = f"egress: [{{action: Allow, destination: {{{where}}}}}]"
+    assert reach(networks + policy(f"{WEB_ONLY}, {rule}"))["red/a[Pod]", "8.8.8.8-8.8.8.8"]
+
+
 def test_a_pod_on_the_network_of_its_node_has_no_labels_to_calico() -> None:
     host = POD.replace("labels: {app: db}}", "labels: {app: db}}\nspec: {hostNetwork: true}")
     rule = "egress: [{action: Allow, destination: {selector: app == 'db'}}]"
     nodes = list(objects([host, policy(f"{WEB_ONLY}, {rule}")]))
     found = table(survey(nodes, Question(families=(V4,)), engine=CALICO).connections())
     assert ("red/a[Pod]", "red/b[Pod]") not in found
+
+
+def test_a_name_without_a_protocol_is_that_of_ports_of_any() -> None:
+    ports = "[{name: dns, containerPort: 53, protocol: UDP}, {name: dns, containerPort: 54}]"
+    pods = POD.replace(
+        "app: db}}", f"app: db}}}}\nspec: {{containers: [{{name: c, ports: {ports}}}]}}"
+    )
+    rule = "egress: [{action: Allow, destination: {ports: [dns]}}]"
+    nodes = objects([pods, policy(f"{WEB_ONLY}, {rule}")])
+    found = table(survey(nodes, Question(families=(V4,)), engine=CALICO).connections())
+    assert found["red/a[Pod]", "red/b[Pod]"] == "54/TCP 53/UDP"
+
+
+@pytest.mark.parametrize(
+    ("tier", "order", "end"),
+    [
+        ("name: sec}, spec: {}", 1_000_000, "deny"),
+        ("name: sec}, spec: {order: -5, defaultAction: Pass}", -5, "pass"),
+        ("name: sec}, spec: {order: 5, defaultAction: Allow}", None, None),
+        ("name: default}, spec: {order: 5}", 1_000_000, "deny"),
+        ("name: kube-admin}, spec: {order: 1000, defaultAction: Deny}", 1000, "pass"),
+    ],
+)
+def test_tiers_as_the_api_takes_them(tier: str, order: float | None, end: str | None) -> None:
+    node = yaml.safe_load(f"{{apiVersion: projectcalico.org/v3, kind: Tier, metadata: {{{tier}}}")
+    found = census.take([node]).tiers.get(node["metadata"]["name"])
+    assert (found and found.order, found and found.end) == (order, end)
 
 
 def doubt(pods: str, egress: str) -> Verdict:

@@ -50,8 +50,7 @@ def check(review: Review, cluster: Cluster, *, sidecar_image: str = IMAGE) -> It
     denied = cluster.site.denied_images
     if not denied:
         return
-    cni = cluster.site.mesh.redirection == "CNIChaining"
-    genuine = Sidecar(review.object, cni, sidecar_image).genuine if review.is_final else ()
+    genuine = Sidecar.of(review, cluster, sidecar_image).genuine if review.is_final else ()
     for container in review.pod.containers:
         stated = container.value.get("image")
         if container.path in genuine or not isinstance(stated, str):

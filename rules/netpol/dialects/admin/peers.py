@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from rules.netpol.fields import mapping
-from rules.netpol.model import PeerEntry, Unknown
+from rules.netpol.model import PeerEntry, Stated, Unknown
 from rules.netpol.parts import only_field, read_network, read_selector, strangers
 from rules.netpol.peers import Fqdn, Namespaces, Networks, Nodes, Pods
 from rules.selectors import Path, describe
@@ -44,7 +45,7 @@ def read_peer(
 
 def _namespaces(node: Any, path: Path, entry: Path) -> Iterator[PeerEntry | Unknown]:
     labels, unknowns = read_selector(node, path, "undecided")
-    yield from unknowns
+    yield from _stated(unknowns, node)
     if not unknowns:
         yield PeerEntry(entry, Namespaces(labels))
 
@@ -57,9 +58,16 @@ def _pods(node: Any, path: Path, entry: Path) -> Iterator[PeerEntry | Unknown]:
     yield from strangers(node, fields, path)
     namespaces, faults = read_selector(node.get(fields[0]), (*path, fields[0]), "undecided")
     pods, more = read_selector(node.get(fields[1]), (*path, fields[1]), "undecided")
-    yield from (*faults, *more)
+    yield from _stated((*faults, *more), *map(node.get, fields))
     if not (faults or more):
         yield PeerEntry(entry, Pods(namespaces, pods))
+
+
+def _stated(unknowns: tuple[Unknown, ...], *selectors: Any) -> Iterator[Unknown]:
+    """The unknowns of one peer; the first of them has its selectors."""
+    for index, unknown in enumerate(unknowns):
+        stated = tuple(map(Stated.of, selectors))
+        yield unknown if index else replace(unknown, selectors=stated)
 
 
 def _nodes(node: Any, path: Path, entry: Path) -> Iterator[PeerEntry | Unknown]:

@@ -91,10 +91,10 @@ class EndReader:
 
     def _blank(self, end: JSON) -> None:
         """What keeps texts that can be read from being read when joined."""
-        for field, what in (("selector", ""), ("notSelector", ": felix would die of it")):
+        for field, what in (("selector", ""), ("notSelector", " and felix dies of it")):
             text = end.get(field)
             if isinstance(text, str) and text and is_blank(text):
-                wanted = f"absent or all(), for with brackets around it nothing can be read{what}"
+                wanted = f"absent or all(), for in brackets it is no selector{what}"
                 self.reader.void((*self.path, field), "blank", wanted)
 
     def _selector(self, end: JSON) -> str:
@@ -208,7 +208,7 @@ def _subject(reader: Reader, text: str, whole: str) -> Expression | None:
         if alone:
             reader.fault(path, alone, "a selector such as app == 'web'", "void")
         else:
-            wanted = "absent or all(), for with brackets around it nothing can be read"
+            wanted = "absent or all(), for in brackets it is no selector"
             reader.void(path, "blank", wanted)
         return None
     if alone:

@@ -18,6 +18,10 @@ from rules.netpol.sets import V4, V6, Addresses, Family, InvalidSet
 from rules.selectors import Path, describe
 
 _WANTED = "a network in CIDR notation without host bits, such as 10.0.0.0/8"
+_DROPPED = {
+    "nets": ", or it is dropped, and a list with none left restricts nothing",
+    "notNets": ", or it is dropped, and excepts nothing",
+}
 _CIDR = re.compile(r"([^/]+)/0*([0-9]{1,3})")
 _MAPPED_BITS = 96
 
@@ -53,7 +57,7 @@ def _read(reader: Reader, end: JSON, field: str, path: Path) -> list[Addresses]:
             continue
         read = parse_net(item)
         if read is None:
-            reader.fault(at, describe(item), _WANTED, "as-read")
+            reader.fault(at, describe(item), _WANTED, "as-read", _DROPPED[field])
             continue
         if "/" not in item or not _is_masked(item, read):
             reader.strict(at, describe(item), _WANTED)

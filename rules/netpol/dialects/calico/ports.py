@@ -1,7 +1,8 @@
 """Protocols and ports of a rule: only TCP, UDP and SCTP are looked at.
 
+In a rule without a protocol a port's name stands for the ports of every protocol that have it.
 Source: projectcalico/calico api/pkg/lib/numorstring (port.go, protocol.go), felix/calc
-(rule_scanner.go).
+(rule_scanner.go), felix/labelindex/ipsetmember.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from rules.netpol.dialects.calico.reader import Reader
 from rules.netpol.fields import JSON
 from rules.netpol.model import NamedPort, PortEntry
 from rules.netpol.parts import is_port
-from rules.netpol.sets import PROTOCOLS, Protocol
+from rules.netpol.sets import LAST_PORT, PROTOCOLS, Protocol
 from rules.selectors import Path, describe
 
 Entry: TypeAlias = PortEntry | NamedPort
@@ -28,8 +29,8 @@ _PORT_WANTED = "a number from 1 to 65535, a range such as '80:90', or a port's n
 _DIGITS = re.compile(r"[0-9]+")
 _RANGE = re.compile(r"([0-9]+):([0-9]+)")
 _NAME = re.compile(r"(?=.{1,15}\Z)(?=.*[a-z])[a-z0-9]+(?:-[a-z0-9]+)*")
-_UNNAMED: Protocol = "TCP"
-"""What a port's name stands for in a rule that states no protocol."""
+_ANY_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
+_HIDES_ALL = ", or felix cannot read any policy of this kind"
 
 
 class Protocols(NamedTuple):
@@ -97,19 +98,24 @@ def read_ports(
 
 
 def _entries(reader: Reader, items: list[Any], path: Path, protocols: Protocols) -> Iterator[Entry]:
-    named = protocols.held
-    if protocols.number is None:
-        named = tuple(each for each in named if each == _UNNAMED)
     for index, item in enumerate(items):
         at = (*path, index)
         numbers = _numbers(item)
         if numbers and is_port(numbers[0]) and is_port(numbers[1]) and numbers[0] <= numbers[1]:
             yield PortEntry(at, protocols.held, *numbers)
         elif isinstance(item, str) and not numbers and _NAME.fullmatch(item):
-            yield NamedPort(at, named, item)
+            yield NamedPort(at, protocols.held, item)
         else:
-            reader.fault(at, describe(item), _PORT_WANTED, "void")
+            told = "" if _is_decoded(item, numbers) else _HIDES_ALL
+            reader.fault(at, describe(item), _PORT_WANTED, "void", told)
             yield PortEntry(at, protocols.held or PROTOCOLS)
+
+
+def _is_decoded(item: Any, numbers: tuple[int, int] | None) -> bool:
+    """Whether it is at least something that felix can decode: a range, or some name."""
+    if numbers:
+        return numbers[0] <= numbers[1] <= LAST_PORT
+    return isinstance(item, str) and bool(_ANY_NAME.fullmatch(item)) and not item.isdecimal()
 
 
 def _numbers(item: Any) -> tuple[int, int] | None:

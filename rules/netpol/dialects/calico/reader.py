@@ -25,6 +25,8 @@ crd.projectcalico.org/v1 as it was written."""
 _Kind = TypeVar("_Kind")
 GLOBAL = "global("
 SELECTOR_WANTED = "a selector such as app == 'web'"
+VOIDED = ", or felix throws the whole policy away"
+_DROPPED = ", or it is dropped, and the policy is about more pods"
 _GLOBAL_WANTED = "without global(), which only the namespaceSelector of a rule may have"
 
 
@@ -36,11 +38,22 @@ class Reader:
     faults: list[Unknown] = field(default_factory=list)
 
     def fault(
-        self, path: Path, found: str, wanted: str, behind_crd: Consequence = "refused"
+        self,
+        path: Path,
+        found: str,
+        wanted: str,
+        behind_crd: Consequence = "refused",
+        told: str = "",
     ) -> None:
-        """A fault that the API refuses, and that has this consequence where it is not asked."""
-        consequence = "refused" if self.door == "api" else behind_crd
-        self.faults.append(Unknown(path, found, wanted, consequence))
+        """A fault that the API refuses, and that has this consequence where it is not asked.
+
+        `told` goes on from `wanted`: what happens there, if not what happens to all that is void.
+        """
+        if self.door == "api":
+            self.faults.append(Unknown(path, found, wanted, "refused"))
+        else:
+            told = told or (VOIDED if behind_crd == "void" else "")
+            self.faults.append(Unknown(path, found, f"{wanted}{told}", behind_crd))
 
     def strict(self, path: Path, found: str, wanted: str) -> None:
         """A fault that the API refuses, and that nobody else minds."""
@@ -49,7 +62,7 @@ class Reader:
 
     def void(self, path: Path, found: str, wanted: str) -> None:
         """A fault that no door refuses, and for which felix throws the object away."""
-        self.faults.append(Unknown(path, found, wanted, "void"))
+        self.faults.append(Unknown(path, found, f"{wanted}{VOIDED}", "void"))
 
     def wider(self, path: Path, found: str, wanted: str) -> None:
         """A fault that no door refuses, and which makes the object mean more than it says."""
@@ -101,7 +114,8 @@ class Reader:
         try:
             parse(text)
         except InvalidExpression as error:
-            self.fault(at, str(error), SELECTOR_WANTED, behind_crd)
+            told = _DROPPED if behind_crd == "as-read" else ""
+            self.fault(at, str(error), SELECTOR_WANTED, behind_crd, told)
             return ""
         return text
 
