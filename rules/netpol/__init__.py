@@ -7,8 +7,8 @@ off objects by `census`), what engines make of it (`engine`, `engines`, `matchin
 policies of one pod let through (`sides`, `outside`), those of all pods (`reach`, `survey`) and why
 (`explain`), where one grant leads, whose pods it is about and on what terms (`destinations`,
 `homes`, `questions`), and the state of a cluster as a value that is changed an object at a time
-(`index`, `changes`). Values in, values out. Here do not belong: verdicts, messages, tenants, webhooks, files.
-The package needs nothing but `rules.selectors` and can be used alone:
+(`index`, `changes`). Values in, values out. Here do not belong: verdicts, messages, tenants,
+webhooks, files. The package needs nothing but `rules.selectors` and can be used alone:
 
     policies = rules.netpol.languages.translate(yaml.safe_load(text))
     for grant in policies[0].grants:
