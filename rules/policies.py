@@ -16,7 +16,7 @@ from rules.netpol.destinations import Compass, Outside, union
 from rules.netpol.dialects import calico, kubernetes
 from rules.netpol.engine import Api, Engine
 from rules.netpol.engines import engine_of
-from rules.netpol.homes import Home, named_homes
+from rules.netpol.homes import Home, confinement, named_homes
 from rules.netpol.inventory import NAME_LABEL, Inventory
 from rules.netpol.languages import translate
 from rules.netpol.model import Action, Direction, Grant, PeerEntry, Policy, Subject, Unknown
@@ -99,6 +99,12 @@ def _compass(name: str, version: str) -> Compass:
     return Compass.of(engine_at(name, version), Inventory())
 
 
+@lru_cache(maxsize=1 << 14)
+def _outside(name: str, version: str, entry: PeerEntry | Unknown) -> Outside:
+    """What an entry holds outside: many rules ask, and most policies ask alike."""
+    return _compass(name, version).outside(entry)
+
+
 @dataclass(frozen=True)  # without slots: what follows is found once
 class Asked:
     """The object under review: its policies, as far as they count here."""
@@ -140,7 +146,7 @@ class Asked:
 
     def outside(self, entry: PeerEntry | Unknown) -> Outside:
         """What an entry of a grant holds outside the cluster."""
-        return _compass(self.network.engine, self.network.version).outside(entry)
+        return _outside(self.network.engine, self.network.version, entry)
 
     def concerns(self, subject: Subject) -> bool:
         """Whether a subject may be pods of some namespace that is not the platform's."""
@@ -154,12 +160,13 @@ class Asked:
         The first is STRANGER, where any namespace that comes may have some; `free`: even if it
         must give itself labels for that, which nobody guards.
         """
+        limit = confinement(peer)
         stranger = self._stranger(free=free)
-        if stranger.may_have(peer) is not False:
+        if limit is None and stranger.may_have(peer) is not False:
             yield stranger
         if free:
             return
-        for name in {*named_homes(peer), *self.cluster.namespaces}:
+        for name in {*named_homes(peer), *self.cluster.namespaces} if limit is None else limit:
             if not self.cluster.trusts(name):
                 home = self._home(name)
                 if home.may_have(peer) is not False:

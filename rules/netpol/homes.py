@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from rules.netpol.dialects import cilium
 from rules.netpol.dialects.calico import labels as calico
-from rules.netpol.expressions import Condition, Expression
+from rules.netpol.expressions import Condition, Expression, Join
 from rules.netpol.inventory import NAME_LABEL
 from rules.netpol.peers import (
     AllOf,
@@ -20,9 +21,13 @@ from rules.netpol.peers import (
     Anywhere,
     Endpoints,
     Entity,
+    Fqdn,
     LabelExpression,
     Labelled,
     Namespaces,
+    NetworkGroup,
+    Networks,
+    Nodes,
     Not,
     Peer,
     Pods,
@@ -132,6 +137,56 @@ def named_homes(peer: Peer) -> frozenset[str]:
             case ServiceRef(namespace=str() as name):
                 found.add(name)
     return frozenset(found)
+
+
+def confinement(peer: Peer) -> _Limit:
+    """The namespaces outside of which a peer has no pods; None where it names no such limit."""
+    match peer:
+        case Networks() | Fqdn() | NetworkGroup() | Nodes():
+            return frozenset()
+        case Pods(namespaces=str() as name):
+            return frozenset({name})
+        case Pods(namespaces=labels) if not isinstance(labels, str):
+            return _limit(labels)
+        case Namespaces(labels) | Labelled(labels) | Endpoints(labels):
+            return _limit(labels)
+        case AllOf(peers):
+            return _both(map(confinement, peers))
+    return None
+
+
+_Limit: TypeAlias = frozenset[str] | None
+
+
+def _limit(labels: LabelExpression) -> _Limit:
+    """The namespaces to which a condition on labels keeps."""
+    if not isinstance(labels, Expression):
+        asked = _requirements(labels) or ()
+        named = (each for each in asked if each.key in _NAME_KEYS and each.operator == "In")
+        return _both(each.values for each in named)
+    limits: list[_Limit] = []
+    for step in labels.steps:
+        if isinstance(step, Condition):
+            named_here = step.key in _NAME_KEYS and step.operator == "in"
+            limits.append(frozenset(step.values) if named_here else None)
+            continue
+        first = len(limits) - step.count
+        limits[first:] = [_joined(step, limits[first:])]
+    return limits[0]
+
+
+def _joined(step: Join, limits: list[_Limit]) -> _Limit:
+    if step.operator == "and":
+        return _both(limits)
+    known = [limit for limit in limits if limit is not None]
+    if step.operator == "or" and len(known) == len(limits):
+        return frozenset[str]().union(*known)
+    return None
+
+
+def _both(limits: Iterable[_Limit]) -> _Limit:
+    known = [limit for limit in limits if limit is not None]
+    return frozenset.intersection(*known) if known else None
 
 
 _NAME_KEYS = frozenset(

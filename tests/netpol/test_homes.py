@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rules.netpol.engines import engine_of
-from rules.netpol.homes import Home, named_homes
+from rules.netpol.homes import Home, confinement, named_homes
 from rules.netpol.inventory import NAME_LABEL
 from rules.netpol.languages import translate
 from rules.netpol.model import PeerEntry
@@ -104,3 +104,20 @@ def test_namespaces_that_a_peer_names_are_found_whether_they_are_there_or_not() 
     assert named_homes(peer_of("toServices", service)) == {"other"}
     selector = {"namespaceSelector": "projectcalico.org/name == 'other'"}
     assert named_homes(calico_peer(selector)) == {"other"}
+
+
+@pytest.mark.parametrize("engine", ["spec", "calico", "cilium"])
+def test_what_keeps_to_namespaces_is_asked_of_no_others(engine: str) -> None:
+    by_name = {"namespaceSelector": {"matchLabels": {NAME_LABEL: "other"}}}
+    assert confinement(kubernetes_peer(by_name, engine)) == frozenset({"other"})
+    assert confinement(kubernetes_peer({"podSelector": {}}, engine)) == frozenset({"own"})
+    assert confinement(kubernetes_peer({"namespaceSelector": {}}, engine)) is None
+
+
+def test_only_what_must_hold_confines() -> None:
+    assert confinement(peer_of("toEndpoints", TEAM)) is None
+    assert confinement(peer_of("toEndpoints", {})) == frozenset({"own"})
+    either = "projectcalico.org/name == 'a' || projectcalico.org/name == 'b'"
+    assert confinement(calico_peer({"namespaceSelector": either})) == frozenset({"a", "b"})
+    loose = "projectcalico.org/name == 'a' || team == 'b'"
+    assert confinement(calico_peer({"namespaceSelector": loose})) is None

@@ -88,18 +88,21 @@ def _witness(asked: Asked, grant: Grant, entry: PeerEntry) -> str | None:
     """A namespace of the peer, and of another tenant than some namespace of the subject."""
     if reaches_pods(asked, entry):
         return STRANGER
-    own = asked.review.namespace
-    subject = grant.subject
-    if own:
-        subjects = [own]
-    elif isinstance(subject, Unknown):
-        subjects = [STRANGER]
-    else:
-        subjects = [home.name for home in asked.homes(subject)]
+    subjects: list[str] | None = None
     for home in asked.homes(entry.peer):
+        subjects = _subjects(asked, grant) if subjects is None else subjects
         if not all(home.name and asked.are_neighbours(each, home.name) for each in subjects):
             return home.name
     return None
+
+
+def _subjects(asked: Asked, grant: Grant) -> list[str]:
+    """The namespaces, outside the platform, of the pods that the grant is about."""
+    if asked.review.namespace:
+        return [asked.review.namespace]
+    if isinstance(grant.subject, Unknown):
+        return [STRANGER]
+    return [home.name for home in asked.homes(grant.subject)]
 
 
 def _is_open_to_join(asked: Asked, entry: PeerEntry) -> bool:
