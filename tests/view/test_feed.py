@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -193,3 +194,10 @@ def test_that_there_is_nothing_of_a_kind_is_told_too() -> None:
         running.cancel()
 
     asyncio.run(run())
+
+
+def test_kinds_that_count_and_are_not_followed_are_not_taken_for_absent() -> None:
+    enforced = replace(CALICO, enforced=("projectcalico.org/*",))
+    cluster = Cluster(site=Site(network=enforced), networks=Feed(lambda: ()).networks(), live=True)
+    with pytest.raises(Undeclared, match="GlobalNetworkPolicy, projectcalico"):
+        _ = cluster.network
