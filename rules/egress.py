@@ -49,8 +49,7 @@ class Outside:
         allowed: Sequence[str] = (),
     ) -> Outside:
         """The outside of a cluster; its namespaces must be declared as read."""
-        cidrs = cluster.site.network.cidrs
-        around = Surroundings.of(private, (*cidrs.pods, *cidrs.services, *cidrs.nodes))
+        around = Surroundings.of(private, cluster.site.network.cidrs.every)
         return cls(cluster, namespace, around, tuple(zones), tuple(allowed))
 
     def place(self, host: str, aliases: Mapping[str, str] | None = None) -> Place | None:

@@ -18,6 +18,9 @@ INJECTION = "istio-injection"
 MESH_LABEL = "sallyport.dev/mesh"
 """On a namespace, `off` says that no sidecar is wanted there; only the platform may set it."""
 
+PROXY, INIT, VALIDATION = "istio-proxy", "istio-init", "istio-validation"
+INJECTED = frozenset({PROXY, INIT, VALIDATION, "enable-core-dump"})
+"""The names of the containers that Istio injects."""
 NEVER_INJECTED = frozenset({"kube-system", "kube-public", "kube-node-lease", "local-path-storage"})
 
 Obstacle = Literal[

@@ -8,8 +8,6 @@ from __future__ import annotations
 from rules.facts import Namespace
 from rules.injection import INJECT, MESH_LABEL, REVISION
 
-INJECTED = frozenset({"istio-proxy", "istio-init", "istio-validation", "enable-core-dump"})
-"""The names of the containers that Istio injects."""
 VOLUMES = (
     "workload-certs",
     "workload-socket",

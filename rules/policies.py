@@ -188,11 +188,6 @@ class Asked:
         return Home(STRANGER, {NAME_LABEL: STRANGER}, free=free, guarded=frozenset(guarded))
 
 
-def cluster_networks(network: Network) -> tuple[str, ...]:
-    """The networks of the cluster's pods, Services and nodes."""
-    return (*network.cidrs.pods, *network.cidrs.services, *network.cidrs.nodes)
-
-
 def reaches_pods(asked: Asked, entry: PeerEntry) -> bool:
     """Whether a network is one of pods, where the engine lets addresses match them."""
     if asked.engine.addresses_match != "pods" or not isinstance(entry.peer, Networks):

@@ -10,14 +10,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from rules.injection import INIT, INJECTED, PROXY, VALIDATION
 from rules.model import JSON, Path
 from rules.pods import Container, Pod, mapping
 from rules.review import Cluster, Review
 from rules.words import quote
 
-PROXY, INIT, VALIDATION = "istio-proxy", "istio-init", "istio-validation"
-NAMES = (PROXY, INIT, VALIDATION, "enable-core-dump")
-"""Names that belong to Istio alone."""
+_NAMES = tuple(INJECTED)  # no set, since what stands in name may be anything
 
 IMAGE = r"^mcr\.microsoft\.com/oss/(v2/)?istio/proxyv2:"
 PROXY_ID = 1337
@@ -74,7 +73,7 @@ class Sidecar(NamedTuple):
     @property
     def claimed(self) -> list[Container]:
         """The containers under Istio's names, genuine or not."""
-        return [c for c in self.pod.containers if c.value.get("name") in NAMES]
+        return [c for c in self.pod.containers if c.value.get("name") in _NAMES]
 
     @property
     def genuine(self) -> frozenset[Path]:

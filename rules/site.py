@@ -75,6 +75,11 @@ class Cidrs:
     services: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
 
+    @property
+    def every(self) -> tuple[str, ...]:
+        """The networks of pods, Services and nodes."""
+        return (*self.pods, *self.services, *self.nodes)
+
 
 @dataclass(frozen=True, slots=True)
 class Network:

@@ -36,11 +36,12 @@ from rules.site import Site
 from webhook.cluster import load as read_cluster
 from webhook.configuration import webhooks
 from webhook.injector import TEMPLATE, inject
+from webhook.objects import Kinds
 from webhook.rulebook import catalogue, load
 
 WORLD = "world.yaml"
 USER = {"username": "developer", "groups": ["system:authenticated"]}
-KINDS = {(kind.group, kind.kind): kind for rule in catalogue() for kind in rule.kinds}
+KINDS = Kinds(catalogue())
 
 
 def demo(*, once: bool = False) -> int:
@@ -181,7 +182,7 @@ def _difference(before: JSON, after: JSON) -> Iterator[str]:
 
 
 def _kind_of(value: JSON) -> Kind:
-    return KINDS[value["apiVersion"].rpartition("/")[0], value["kind"]]
+    return KINDS.find(value["apiVersion"].rpartition("/")[0], value["kind"])
 
 
 def _entry(door: str, kind: Kind) -> str:

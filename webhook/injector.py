@@ -14,8 +14,9 @@ from importlib import resources
 
 import yaml
 
+from rules.injection import INIT, PROXY
 from rules.model import JSON
-from rules.sidecar import INIT, PROXY, STATUS
+from rules.sidecar import STATUS
 
 TEMPLATE = "sidecar.yaml"
 

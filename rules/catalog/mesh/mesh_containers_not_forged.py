@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rules.mesh import INJECTED, requires_mesh
+from rules.injection import INJECTED
+from rules.mesh import requires_mesh
 from rules.model import NAMESPACE, PODS, Finding, rule
 from rules.review import Cluster, Review
 from rules.words import quote

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from rules.mesh import INJECTED, is_settled, requires_mesh
+from rules.injection import INJECTED
+from rules.mesh import is_settled, requires_mesh
 from rules.model import JSON, NAMESPACE, POD, Finding, Fix, Operation, Path, rule
 from rules.patch import lookup, set_field
 from rules.pods import Container

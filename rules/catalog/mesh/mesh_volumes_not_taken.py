@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rules.mesh import INJECTED, VOLUMES, requires_mesh
+from rules.injection import INJECTED
+from rules.mesh import VOLUMES, requires_mesh
 from rules.model import JSON, NAMESPACE, PODS, Finding, Path, rule
 from rules.pods import mapping
 from rules.review import Cluster, Review

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rules.injection import MESH_LABEL, Injection
+from rules.injection import MESH_LABEL, PROXY, Injection
 from rules.mesh import requires_mesh
 from rules.model import MUTATING_WEBHOOKS, NAMESPACE, POD, Finding, rule
 from rules.review import Cluster, Review
-from rules.sidecar import IMAGE, PROXY, STATUS, Sidecar
+from rules.sidecar import IMAGE, STATUS, Sidecar
 
 
 def _container(name: str, args: str, security: str, more: str = "", image: str = "") -> str:

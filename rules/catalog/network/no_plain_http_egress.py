@@ -21,7 +21,7 @@ from rules.netpol.model import Grant, NamedPort, PeerEntry, PortEntry, Unknown
 from rules.netpol.peers import Fqdn
 from rules.netpol.questions import CLEAR
 from rules.plain_http import Ports, Standard, Worst, ports_of, worst_of
-from rules.policies import Asked, cluster_networks, subject_of, whereto
+from rules.policies import Asked, subject_of, whereto
 from rules.review import Cluster, Review
 
 _WORLD = "[{to: [{ipBlock: {cidr: %s}}], ports: [%s]}]"
@@ -110,7 +110,7 @@ def check(  # noqa: PLR0913  # what may be set in the rulebook
     networks = tuple(text for text in allowed_http if "/" in text)
     standard = Standard(
         {"hard": hard_ports, "soft": soft_ports, "proxy": proxy_ports},
-        Surroundings.of(private_cidrs, cluster_networks(cluster.site.network)),
+        Surroundings.of(private_cidrs, cluster.site.network.cidrs.every),
         union(networks),
         tuple(text.lower().rstrip(".") for text in allowed_http if "/" not in text),
         strict,

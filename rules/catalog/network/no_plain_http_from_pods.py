@@ -18,8 +18,7 @@ from rules.netpol import sets
 from rules.netpol.destinations import PRIVATE, Outside, Reach, Surroundings, union
 from rules.netpol.exits import Exit, exits
 from rules.netpol.peers import Fqdn, Networks
-from rules.netpol.sets import Addresses
-from rules.plain_http import LEVELS, STRICT, Ports
+from rules.plain_http import Ports, Standard
 from rules.proposal import origin_shown, stand
 from rules.review import Cluster, Review
 from rules.words import place, printable
@@ -88,39 +87,36 @@ def check(  # noqa: PLR0913  # what may be set in the rulebook
     standing = stand(review, cluster)
     if not standing.isolated("egress"):
         return
-    cidrs = cluster.site.network.cidrs
-    around = Surroundings.of(private_cidrs, (*cidrs.pods, *cidrs.services, *cidrs.nodes))
-    numbers: dict[Ports, Sequence[int]] = {
-        "hard": hard_ports,
-        "soft": soft_ports,
-        "proxy": proxy_ports,
-    }
-    exempt = union(tuple(allowed_http))
+    standard = Standard(
+        {"hard": hard_ports, "soft": soft_ports, "proxy": proxy_ports},
+        Surroundings.of(private_cidrs, cluster.site.network.cidrs.every),
+        union(tuple(allowed_http)),
+        (),
+        strict,
+    )
     worst: _Worst | None = None
-    asked = reduce(or_, (sets.Ports.of("TCP", n) for each in numbers.values() for n in each))
+    asked = reduce(
+        or_, (sets.Ports.of("TCP", n) for each in standard.numbers.values() for n in each)
+    )
     for way in exits(standing.index, standing.pod, standing.sides["egress"], asked):
-        for found in _judged(way, numbers, around, exempt):
-            if strict and (found.reach, found.ports) in STRICT:
-                found = found._replace(level="deny")  # noqa: PLW2901  # the same, judged harder
+        for found in _judged(way, standard):
             if worst is None or _rank(found) < _rank(worst):
                 worst = found
     if worst is not None:
         yield _finding(worst)
 
 
-def _judged(
-    way: Exit, numbers: dict[Ports, Sequence[int]], around: Surroundings, exempt: Addresses
-) -> Iterator[_Worst]:
+def _judged(way: Exit, standard: Standard) -> Iterator[_Worst]:
     ends: dict[Reach, Networks | Fqdn] = {}
     if isinstance(way.end, Fqdn):
         ends["public"] = way.end
     else:
-        left = around.classes(Outside(way.end.addresses - exempt))
+        left = standard.around.classes(Outside(way.end.addresses - standard.exempt))
         ends |= {reach: Networks(addresses) for reach, addresses in left.items()}
     for reach, end in ends.items():
-        for ports, listed in numbers.items():
+        for ports, listed in standard.numbers.items():
             opened = [number for number in listed if ("TCP", number) in way.ports]
-            level = LEVELS.get((reach, ports))
+            level = standard.level(reach, ports)
             if opened and level is not None:
                 yield _Worst(level, reach, ports, opened[0], Exit(end, way.ports, way.cause))
 

@@ -91,8 +91,7 @@ def check(review: Review, cluster: Cluster, *, most_groups: int = 200) -> Iterat
 
 def _told(changes: list[Change], cluster: Cluster) -> dict[tuple[Deed, Direction, str], Ports]:
     """The (class, port) pairs that open and close."""
-    cidrs = cluster.site.network.cidrs
-    around = Surroundings.of(PRIVATE, (*cidrs.pods, *cidrs.services, *cidrs.nodes))
+    around = Surroundings.of(PRIVATE, cluster.site.network.cidrs.every)
     told: dict[tuple[Deed, Direction, str], Ports] = {}
     for change in changes:
         for stretch in change.opened:
