@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from rules.facts import Namespace
+from rules.group import Group
 from rules.model import (
     JSON,
     NAMESPACE,
@@ -143,18 +144,37 @@ def evaluate(
     """
     review.object  # noqa: B018  # decode here: a body that is no JSON is no rule's fault
     findings: list[Finding] = []
+    alike: Group | None = None
     for active in rules:
         if late():
             raise DeadlinePassed
-        try:
-            said = list(active.check(review, cluster.limited_to(active.rule.reads)))
-        except Exception as error:  # noqa: BLE001  # the one of the project: see above
-            name, where = active.rule.name, _where(error)
-            log.error("[%s] rule %s failed: %s", _ref(review), name, where)  # noqa: TRY400  # see _where
-            said = [_failure(active, review)]
-        if said:
-            findings += attribute(said, active)
+        if active.rule.by_group and review.kind == POD.kind:
+            alike = alike or Group.of(review)
+            findings += _ask_once(active, alike, cluster)
+        else:
+            findings += _ask(active, review, cluster)
     return findings
+
+
+def _ask(active: ActiveRule, review: Review, cluster: Cluster) -> list[Finding]:
+    try:
+        said = list(active.check(review, cluster.limited_to(active.rule.reads)))
+    except Exception as error:  # noqa: BLE001  # the one of the project: see above
+        name, where = active.rule.name, _where(error)
+        log.error("[%s] rule %s failed: %s", _ref(review), name, where)  # noqa: TRY400  # see _where
+        said = [_failure(active, review)]
+    return attribute(said, active) if said else said
+
+
+def _ask_once(active: ActiveRule, alike: Group, cluster: Cluster) -> list[Finding]:
+    """What the rule says of a pod of this group; a failure is not remembered."""
+    told = cluster.told(alike.key)
+    said = told.get(active)
+    if said is None:
+        said = _ask(active, alike.review, cluster)
+        if not any(finding.error for finding in said):
+            told[active] = said
+    return said
 
 
 def attribute(findings: Iterable[Finding], active: ActiveRule) -> list[Finding]:

@@ -21,6 +21,7 @@ from rules.model import (
     POD,
     RUNTIME_CLASS,
     SERVICE_ENTRY,
+    Finding,
     Kind,
     OperationName,
     Phase,
@@ -35,6 +36,9 @@ MIRROR = "kubernetes.io/config.mirror"
 """The annotation of mirror pods, by which a kubelet shows the static pods of its node."""
 NODE = "system:node:"
 NODES = "system:nodes"
+
+MOST_GROUPS = 10_000
+"""Of so many groups of pods it is remembered what was said of them."""
 
 STOCK_CLASSES: Mapping[str, str] = {
     "kata-mshv-vm-isolation": "kata",
@@ -234,6 +238,9 @@ class Cluster:
     _limited: dict[frozenset[Kind], Cluster] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
+    _told: dict[str, dict[object, list[Finding]]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     @classmethod
     def of(cls, objects: Iterable[JSON], site: Site | None = None) -> Cluster:
@@ -273,6 +280,15 @@ class Cluster:
         if limited is None:
             limited = self._limited[reads] = replace(self, reads=reads)
         return limited
+
+    def told(self, group: str) -> dict[object, list[Finding]]:
+        """What rules said of a group of pods in this state of the cluster, for them to fill in."""
+        known = self._told.get(group)
+        if known is None:
+            if len(self._told) >= MOST_GROUPS:
+                self._told.clear()
+            known = self._told[group] = {}
+        return known
 
     def namespace(self, name: str) -> Namespace:
         """The namespace; one that is not in the view has no labels."""
