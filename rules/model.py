@@ -250,7 +250,7 @@ class Rule:
     `also` are subresources of single kinds, beside `subresources`, which hold for all of them;
     `reads` are the kinds it asks the Cluster for; `shaped` promises that it reads no field beyond
     `rules.shapes`, so that no more need be decoded; `by_group`, that of a pod it reads no more than
-    `rules.group` shows, so that it is asked once for all pods alike; `mend` and `action` are its
+    `rules.alike` shows, so that it is asked once for all pods alike; `mend` and `action` are its
     settings in the built-in rulebook; `lift=False` keeps its examples out of workload templates and
     says why.
     """
