@@ -57,6 +57,8 @@ _ORDER: dict[Effect, int] = {"deny": 0, "warn": 1, "audit": 2, "info": 3}
 Late = Callable[[], bool]
 
 FRAMES_LOGGED = 3
+WORTH_REMEMBERING = 5
+"""So many rules take longer than to find out whether a pod is like one before."""
 
 NOBODY = Chosen()
 
@@ -148,7 +150,9 @@ def evaluate(
     panel = cluster.once(rules, partial(Panel.of, rules, cluster))
     if review.kind != POD.kind:
         return _ask(panel.every, review, late)
-    alike = likeness(review)
+    alike = None
+    if len(rules) >= WORTH_REMEMBERING:
+        alike = review.new.once("likeness", review.phases, partial(likeness, review))
     if panel.silent.get(alike):
         return []
     findings: list[Finding] = []
@@ -284,7 +288,7 @@ def prove(
     The fixes of one rule are applied together, so that the work stays linear.
     """
     proved = list(findings)
-    for active in rules:
+    for active in rules if findings else ():
         name = active.rule.name
         own = [f for f in findings if f.rule == name and f.fix is not None]
         if not own:

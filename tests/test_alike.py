@@ -25,7 +25,7 @@ from webhook.judge import judge
 
 WRONG: tuple[JSON, ...] = (None, "text", True, {})
 STEADY, PASSING, GROUPED = "sub-paths-unused", "passing", "egress-isolated"
-ONCE = {STEADY: 1, PASSING: 1, GROUPED: 1}
+ALL = {STEADY: 3, PASSING: 1, GROUPED: 1}
 
 
 def _new_pods() -> list[Any]:
@@ -100,7 +100,7 @@ class Panelists:
         self.said: list[Finding] = []
         steady, grouped = (next(r for r in RULES if r.name == name) for name in (STEADY, GROUPED))
         passing = replace(grouped, name=PASSING, by_group=False)
-        self.rules = tuple(map(self._seat, (steady, passing, grouped)))
+        self.rules = tuple(map(self._seat, (steady, steady, steady, passing, grouped)))
 
     def _seat(self, rule: Rule) -> ActiveRule:
         def check(_review: Review, _cluster: Cluster) -> Iterator[Finding]:
@@ -119,16 +119,16 @@ class Panelists:
 
 def test_a_replica_is_not_judged_again_until_something_changes() -> None:
     panel, cluster = Panelists(), Cluster()
-    assert panel.judge(pod(), cluster) == ONCE
+    assert panel.judge(pod(), cluster) == ALL
     assert panel.judge(pod(), cluster) == {}
     assert panel.judge(pod(name="web-2"), cluster) == {}
     assert GROUPED not in panel.judge(pod(annotations={"a": "b"}), cluster)
-    assert panel.judge(pod(labels={"a": "b"}), cluster) == ONCE
+    assert panel.judge(pod(labels={"a": "b"}), cluster) == ALL
     asker = Requester("somebody", frozenset({"else"}))
-    assert panel.judge(pod(), cluster, requester=asker)[STEADY] == 1
-    assert panel.judge(pod(), cluster, phases=("raw",))[STEADY] == 1
-    assert panel.judge(pod(), cluster, namespace="bank") == ONCE
-    assert panel.judge(pod(), Cluster()) == ONCE
+    assert panel.judge(pod(), cluster, requester=asker)[STEADY] == 3
+    assert panel.judge(pod(), cluster, phases=("raw",))[STEADY] == 3
+    assert panel.judge(pod(), cluster, namespace="bank") == ALL
+    assert panel.judge(pod(), Cluster()) == ALL
 
 
 def test_pods_that_come_and_go_concern_only_rules_that_look_at_them() -> None:
@@ -142,16 +142,16 @@ def test_pods_that_come_and_go_concern_only_rules_that_look_at_them() -> None:
 def test_who_is_told_something_is_told_it_of_his_own_pod() -> None:
     panel, cluster = Panelists(), Cluster()
     panel.said = [Finding(check="X", path=(), message="is bad")]
-    assert panel.judge(pod(), cluster) == ONCE
-    assert panel.judge(pod(), cluster) == {STEADY: 1, PASSING: 1}  # that of the group is the same
+    assert panel.judge(pod(), cluster) == ALL
+    assert panel.judge(pod(), cluster) == {STEADY: 3, PASSING: 1}  # that of the group is the same
     panel.said = [Finding(check="X", path=(), message="is bad", error=True)]
-    assert panel.judge(pod(), Cluster()) == ONCE
+    assert panel.judge(pod(), Cluster()) == ALL
 
 
 def test_a_failure_is_not_remembered() -> None:
     panel, cluster = Panelists(), Cluster()
     panel.said = [Finding(check="X", path=(), message="failed", error=True)]
-    assert panel.judge(pod(), cluster) == panel.judge(pod(), cluster) == ONCE
+    assert panel.judge(pod(), cluster) == panel.judge(pod(), cluster) == ALL
 
 
 @pytest.mark.parametrize("change", [{"operation": "UPDATE"}, {"kind": "Service"}])
@@ -167,5 +167,5 @@ def test_what_is_nested_too_deeply_is_like_nothing() -> None:
         value = {"a": value}
     panel, cluster = Panelists(), Cluster()
     for spec in ({"priority": value}, {"serviceAccountName": value}):
-        assert panel.judge(pod(spec), cluster) == ONCE
-        assert panel.judge(pod(spec), cluster)[STEADY] == 1
+        assert panel.judge(pod(spec), cluster) == ALL
+        assert panel.judge(pod(spec), cluster)[STEADY] == 3
