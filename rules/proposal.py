@@ -18,7 +18,7 @@ from rules.netpol.entries import Entry, entry_of
 from rules.netpol.exits import is_closed
 from rules.netpol.index import Index
 from rules.netpol.inventory import Pod
-from rules.netpol.keys import EVERYWHERE, Key
+from rules.netpol.keys import EVERYWHERE, Key, twins_of
 from rules.netpol.model import Direction, Grant, Origin
 from rules.netpol.sides import Side
 from rules.pods import mapping
@@ -132,11 +132,21 @@ def _propose(review: Review, cluster: Cluster, index: Index) -> Proposal:
     created, before, after = review.operation == "CREATE", index, index
     if review.kind != POD.kind:
         before = index.hold(_entry(review, None if created else review.old))
-        after = index.hold(_entry(review, None if review.operation == "DELETE" else review.object))
+        after = _alone(index, key_in(review)).hold(
+            _entry(review, None if review.operation == "DELETE" else review.object)
+        )
     found = _subjects(review, before, after)
     counted = (each for each in found if not cluster.trusts(each.now.namespace.name))
     taken = tuple(islice(counted, MOST_GROUPS))
     return Proposal(before, after, taken, sum(1 for _ in counted))
+
+
+def _alone(index: Index, key: Key) -> Index:
+    """The index without what else is known of the object: that goes, and changes, with it."""
+    for twin in twins_of(key):
+        if index.policies_at(twin):
+            index = index.hold(Entry(twin, None))
+    return index
 
 
 def _subjects(review: Review, before: Index, after: Index) -> Iterator[Subject]:

@@ -7,16 +7,15 @@ from typing import Any
 import pytest
 import yaml
 
-from rules.model import JSON, POD, POLICIES, Kind
+from rules.model import JSON, POD
 from rules.review import Cluster
 from rules.site import Network, Site
-from tests.examples import RULES, rulebook
+from tests.examples import RULES, kind_of, rulebook
 from tests.reviews import ask, written
 from webhook.codec import decode
 from webhook.judge import judge
 
 RULE_OF = {rule.name: rule for rule in RULES}
-KIND_OF = {kind.kind: kind for kind in POLICIES}
 OBJECTS: dict[str, JSON] = {
     name: yaml.safe_load(text)
     for name, text in {
@@ -67,7 +66,7 @@ def _said(
     cluster = Cluster.of([OBJECTS[name] for name in beside], Site(network=Network(engine=engine)))
     value = OBJECTS.get(new) or OBJECTS.get(old)
     assert value is not None
-    kind: Kind = KIND_OF[value["kind"]]
+    kind = kind_of(value)
     asked = ask(
         OBJECTS.get(new),
         kind,
