@@ -28,6 +28,8 @@ Sides: TypeAlias = Mapping[Direction, tuple[Side, ...]]
 MOST_GROUPS = 5_000
 """More than so many groups of pods are not looked at while somebody waits (contracts 9)."""
 SOME_LABELS = 3
+_OF_MESH = ("security.istio.io/", "service.istio.io/")
+"""Labels that the injector gives to pods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,9 @@ def propose(review: Review, cluster: Cluster) -> Proposal:
 
 
 def shown(pod: Pod) -> str:
-    """A group of pods in few words: by its namespace and some of its labels."""
-    labels = [f"{key}={value}" for key, value in sorted(pod.labels.items())]
+    """A group of pods in few words: by its namespace and some of the labels of its author."""
+    stated = sorted(item for item in pod.labels.items() if not item[0].startswith(_OF_MESH))
+    labels = [f"{key}={value}" for key, value in stated]
     more = ",..." if len(labels) > SOME_LABELS else ""
     said = ",".join(labels[:SOME_LABELS]) or "without labels"
     return f"pods {said}{more} in namespace {pod.namespace.name}"
