@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from rules.netpol.engine import Api
 from rules.netpol.inventory import NOWHERE, TIERS, EndpointSlice, Inventory, Service
 from rules.netpol.keys import Key
 from rules.netpol.sets import Addresses
-from rules.netpol.shards import Shards, changed
+from rules.netpol.shards import Shards
 
 SERVICE = Api("", "Service")
 _SLICES, _TIERS = "slices", "tiers"
@@ -28,6 +28,7 @@ _POOLS = {
     "Tier": _TIERS,
 }
 """The field of an Inventory in which objects of a kind are."""
+Backing: TypeAlias = Shards[tuple[str, str], tuple[EndpointSlice, ...]]
 _Thing = TypeVar("_Thing")
 
 
@@ -56,7 +57,7 @@ class Surroundings:
     """What policies name besides pods and namespaces. `backing`: the slices of each Service."""
 
     pools: Mapping[str, Pool[Any]] = field(default_factory=_empty)
-    backing: Shards[tuple[str, str], Mapping[Key, EndpointSlice]] = field(default_factory=Shards)
+    backing: Backing = field(default_factory=Shards, compare=False)  # in no order that counts
     pod_networks: Addresses = NOWHERE
 
     def put(self, key: Key, piece: Inventory | None) -> Surroundings:
@@ -69,7 +70,7 @@ class Surroundings:
         if old == new:
             return self
         pools = {**self.pools, name: pool.put(key, new)}
-        backing = self._rebacked(key, old, new) if name == _SLICES else self.backing
+        backing = _rebacked(self.backing, old, new) if name == _SLICES else self.backing
         return replace(self, pools=pools, backing=backing)
 
     @cached_property
@@ -92,18 +93,21 @@ class Surroundings:
 
     def behind(self, namespace: str, name: str) -> Addresses:
         """The addresses that stand behind the Service of that name."""
-        slices = self.backing.get((namespace, name)) or {}
-        return Addresses.union(each.addresses for each in slices.values())
+        slices = self.backing.get((namespace, name)) or ()
+        return Addresses.union(each.addresses for each in slices)
 
-    def _rebacked(
-        self, key: Key, old: EndpointSlice | None, new: EndpointSlice | None
-    ) -> Shards[tuple[str, str], Mapping[Key, EndpointSlice]]:
-        backing = self.backing
-        for each, value in ((old, None), (new, new)):
-            if each is not None:
-                service = each.namespace, each.service
-                backing = backing.put(service, changed(backing.get(service), key, value))
-        return backing
+
+def _rebacked(backing: Backing, old: EndpointSlice | None, new: EndpointSlice | None) -> Backing:
+    """With the new slice in the place of the old one, maybe behind another Service."""
+    if old is not None:
+        service = old.namespace, old.service
+        held = backing.get(service) or ()
+        at = held.index(old)
+        backing = backing.put(service, (*held[:at], *held[at + 1 :]) or None)
+    if new is not None:
+        service = new.namespace, new.service
+        backing = backing.put(service, (*(backing.get(service) or ()), new))
+    return backing
 
 
 def _only(piece: Inventory | None, name: str, key: Key) -> Any:

@@ -15,12 +15,7 @@ from tests.api_server.world import furnish, injecting
 from tests.control_plane.binaries import Binaries
 from tests.control_plane.cluster import ControlPlane
 
-KINDS = (
-    *CILIUM_POLICIES,
-    CILIUM_CIDR_GROUP,
-    *(kind for kind in (*CALICO_POLICIES, *CALICO_TERMS) if kind.group == "projectcalico.org"),
-)
-"""Calico's as newer installations have them: its API is made of definitions."""
+KINDS = (*CILIUM_POLICIES, CILIUM_CIDR_GROUP, *CALICO_POLICIES, *CALICO_TERMS)
 
 
 @pytest.fixture(scope="package")

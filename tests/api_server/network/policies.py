@@ -23,10 +23,12 @@ def to_network(port: str) -> JSON:
     }
 
 
-def calico(name: str, kind: str = "NetworkPolicy", **spec: JSON) -> JSON:
+def calico(
+    name: str, kind: str = "NetworkPolicy", api: str = "projectcalico.org/v3", **spec: JSON
+) -> JSON:
     """A policy of Calico."""
     return {
-        "apiVersion": "projectcalico.org/v3",
+        "apiVersion": api,
         "kind": kind,
         "metadata": {"name": name},
         "spec": {"selector": "all()", "types": ["Egress"], **spec},

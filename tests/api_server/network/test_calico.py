@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from rules.model import JSON
 from tests.api_server.network.policies import calico, rule
 from tests.api_server.objects import pod
 from tests.api_server.patience import await_that
@@ -24,12 +23,12 @@ TIER = {
     "metadata": {"name": "platform"},
     "spec": {"order": 10, "defaultAction": "Pass"},
 }
-POLICY = "networkpolicies.projectcalico.org"
 
 
 def of_calico(rulebook: str) -> str:
     """The same where Calico is the engine, and its own kinds count."""
-    return rulebook.replace("engine: cilium", "engine: calico, enforced: [projectcalico.org/*]")
+    enforced = "[projectcalico.org/*, crd.projectcalico.org/*]"
+    return rulebook.replace("engine: cilium", f"engine: calico, enforced: {enforced}")
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +36,8 @@ def _of_calico(world: ControlPlane, sallyport: Serving) -> Iterator[None]:
     sallyport.adopt(of_calico(ENFORCE))
     yield
     sallyport.adopt(ENFORCE)
-    for namespace in ("bar", "split"):  # Cilium would leave their pods open to all others
-        world.kubectl("delete", "pods", "--all", "--force", "--grace-period=0", "-n", namespace)
+    # Cilium would leave them open to all others.
+    world.kubectl("delete", "pods", "--all", "--force", "--grace-period=0", "-n", "bar")
 
 
 def test_a_global_policy_that_opens_port_80_is_denied(admin: Person) -> None:
@@ -71,24 +70,36 @@ def test_what_a_pod_may_reach_is_decided_in_the_order_of_tiers(
     await_that(lambda: create().code == 0, "the platform's tier comes first")
 
 
-def test_the_last_isolation_stays_though_the_api_server_starts_again(
-    world: ControlPlane, developer: Person
-) -> None:
-    def delete(name: str, *flags: str) -> Answer:
-        return developer.kubectl("delete", f"{POLICY}/{name}", *flags, namespace="split")
-
-    both: JSON = {"types": ["Ingress", "Egress"]}
+@pytest.fixture
+def split(world: ControlPlane) -> Iterator[str]:
+    """A namespace that no policy is about."""
     world.create_namespace("split", labels={"istio.io/rev": "asm-1-28"})
-    developer.apply(calico("first", **both), namespace="split")
-    await_that(
-        lambda: developer.apply(pod("a", {"app": "a"}), namespace="split").code == 0, "it isolates"
-    )
+    yield "split"
+    world.kubectl("delete", "pods", "--all", "--force", "--grace-period=0", "-n", "split")
+    world.kubectl("delete", "namespace/split")
+
+
+@pytest.mark.parametrize("api", ["projectcalico.org/v3", "crd.projectcalico.org/v1"])
+def test_the_last_isolation_stays_though_the_api_server_starts_again(
+    api: str, world: ControlPlane, developer: Person, split: str
+) -> None:
+    def add(name: str) -> Answer:
+        policy = calico(name, api=api, types=["Ingress", "Egress"])
+        return developer.apply(policy, namespace=split)
+
+    def delete(name: str, *flags: str) -> Answer:
+        which = f"networkpolicies.{api.partition('/')[0]}/{name}"
+        return developer.kubectl("delete", which, *flags, namespace=split)
+
+    assert add("first").code == 0
+    web = pod("a", {"app": "a"})
+    await_that(lambda: developer.apply(web, namespace=split).code == 0, "it isolates")
     await_that(lambda: delete("first", DRY).code == 1, "it is the last")
     compare(delete("first").err, "api_server/calico-policy-that-is-the-last.txt")
 
     world.restart_apiserver()
     assert delete("first").code == 1
 
-    developer.apply(calico("second", **both), namespace="split")
+    assert add("second").code == 0
     await_that(lambda: delete("first").code == 0, "there is another")
     await_that(lambda: delete("second", DRY).code == 1, "which is the last now")
