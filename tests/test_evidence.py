@@ -44,6 +44,7 @@ def stands_for(name: str, target: str, namespace: str = "default") -> Any:
 
 
 WEB, SAFE = [policy(80)], [policy(443)]
+SITE = Site(threats=Threats.of(map(parse, ["c2.bad.example", "203.0.113.0/24"])))
 
 
 def pod(env: Mapping[str, str] | None = None, **container: Any) -> Any:
@@ -164,6 +165,21 @@ def test_row_t78_a_service_that_stands_for_a_name_outside_is_outside() -> None:
     assert looping == ["deny"], "what stands for itself is no Service"
 
 
+def test_what_must_be_tls_lets_out_no_plain_http_and_yet_lets_out() -> None:
+    """Cilium denies what is no TLS; a threat that speaks TLS is reached all the same."""
+    ports = {"ports": [{"port": "80", "protocol": "TCP"}], "serverNames": ["c2.bad.example"]}
+    egress = [{"toEntities": ["world"], "toPorts": [ports]}]
+    proven = {
+        "apiVersion": "cilium.io/v2",
+        "kind": "CiliumNetworkPolicy",
+        "metadata": {"name": "a", "namespace": "default"},
+        "spec": {"endpointSelector": {}, "egress": egress},
+    }
+    value = pod({"API_URL": "http://c2.bad.example"})
+    assert levels("no-plain-http-in-pods", value, [proven]) == ["info"]
+    assert levels("no-egress-to-threats", value, [proven], SITE) == ["deny"]
+
+
 def test_a_port_that_is_none_reaches_nobody() -> None:
     for port in (0, 65536, 99999):
         value = pod({"URL": f"http://a.com:{port}"})
@@ -185,9 +201,6 @@ def test_an_alias_of_the_pod_is_where_it_leads() -> None:
 def test_a_host_among_longer_text_is_told_once() -> None:
     value = pod({"A": "x http://a.com/1 http://a.com/2", "B": "y http://a.com http://b.com"})
     assert levels("no-plain-http-in-pods", value, WEB) == ["warn", "warn"]
-
-
-SITE = Site(threats=Threats.of(map(parse, ["c2.bad.example", "203.0.113.0/24"])))
 
 
 def test_what_is_listed_and_named_denies_where_the_pod_reaches_it() -> None:
