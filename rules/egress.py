@@ -14,6 +14,8 @@ from typing import Literal
 from rules.hosts import is_listed, normal
 from rules.netpol import destinations
 from rules.netpol.destinations import PRIVATE, Reach, Surroundings, union
+from rules.netpol.inventory import NOWHERE
+from rules.netpol.peers import Fqdn, Networks
 from rules.netpol.sets import Addresses
 from rules.review import Cluster
 from rules.urls import address_of
@@ -48,7 +50,7 @@ class Outside:
         zones: Iterable[str] = INTERNAL_ZONES,
         allowed: Sequence[str] = (),
     ) -> Outside:
-        """The outside of a cluster; its namespaces must be declared as read."""
+        """The outside of a cluster; all of NETWORK must be declared as read."""
         around = Surroundings.of(private, cluster.site.network.cidrs.every)
         return cls(cluster, namespace, around, tuple(zones), tuple(allowed))
 
@@ -64,10 +66,10 @@ class Outside:
         return None if self._is_inside(name) else self._zone(name)
 
     def meant(self, host: str, aliases: Mapping[str, str]) -> str:
-        """The host behind a name: of an alias, or of a Service of type ExternalName."""
+        """The host behind a name: of an alias, or of a Service that leads outside."""
         name = normal(host)
         for _ in range(_MOST_ALIASES):
-            found = aliases.get(name) or self._external_name(name)
+            found = aliases.get(name) or self._served_by(name)
             if not found:
                 break
             name = normal(found)
@@ -79,8 +81,18 @@ class Outside:
         address = address_of(normal(host))
         if address is None:
             return is_listed(host, names)
-        cidrs = tuple(one for one in self.allowed if "/" in one)
-        return str(address) in names or _one(address) <= union(cidrs)
+        return str(address) in names or _one(address) <= union(self._allowed_networks)
+
+    def classes(self, end: Networks | Fqdn) -> Iterable[Reach]:
+        """How far outside an end lies, as far as it may not be reached by plain HTTP anyway."""
+        if isinstance(end, Fqdn):
+            return () if self.is_allowed(end.pattern) else (self._zone(end.pattern),)
+        left = end.addresses - union(self._allowed_networks)
+        return self.around.classes(destinations.Outside(left))
+
+    @property
+    def _allowed_networks(self) -> tuple[str, ...]:
+        return tuple(one for one in self.allowed if "/" in one)
 
     def _locate(self, address: IPv4Address | IPv6Address) -> Place | None:
         if address.is_unspecified or address.is_loopback:
@@ -90,12 +102,19 @@ class Outside:
             return "metadata"
         return next(iter(self.around.classes(destinations.Outside(single))), None)
 
-    def _external_name(self, name: str) -> str:
+    def _served_by(self, name: str) -> str:
+        """What a Service leads to by whose name nobody would tell: a name, or a public address."""
         labels = name.removesuffix(".cluster.local").removesuffix(".svc").split(".")
         if len(labels) > _NAME_AND_NAMESPACE:
             return ""
         namespace = labels[1] if len(labels) == _NAME_AND_NAMESPACE else self.namespace
-        return self.cluster.permits.external_name(namespace, labels[0])
+        around = self.cluster.network.surroundings
+        service = around.service(namespace, labels[0])
+        if service is None or service.external_name or service.selector is not None:
+            return service.external_name if service else ""
+        behind = destinations.Outside(around.behind(namespace, labels[0]))
+        public = self.around.classes(behind).get("public", NOWHERE)
+        return next(public.texts(), "").partition("-")[0]
 
     def _is_inside(self, name: str) -> bool:
         labels = name.split(".")

@@ -14,7 +14,8 @@ from rules.model import JSON
 from rules.netpol.destinations import union
 from rules.netpol.engine import Engine
 from rules.netpol.engines import engine_of
-from rules.netpol.index import Index, Surroundings
+from rules.netpol.index import Index
+from rules.netpol.surroundings import Surroundings
 from rules.site import Network
 
 

@@ -16,7 +16,6 @@ from rules.model import (
     JSON,
     MUTATING_WEBHOOKS,
     NAMESPACE,
-    NETWORK,
     PEER_AUTHENTICATION,
     RUNTIME_CLASS,
     SERVICE_ENTRY,
@@ -29,9 +28,6 @@ MANAGED_LABEL = "sallyport.dev/managed"
 
 MESH_POLICIES = (PEER_AUTHENTICATION, DESTINATION_RULE, AUTHORIZATION_POLICY, SERVICE_ENTRY)
 """The kinds of which a Cluster holds MeshPolicies."""
-
-READABLE = (NAMESPACE, RUNTIME_CLASS, MUTATING_WEBHOOKS, *MESH_POLICIES, *NETWORK[1:])
-"""The kinds that a Cluster holds; those of NETWORK as an index, the others as facts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,28 +83,32 @@ ADMIN_POLICY, BASELINE_POLICY, CLUSTER_POLICY = (
         ("ClusterNetworkPolicy", "clusternetworkpolicies", "v1alpha2"),
     )
 )
-_OF_CALICO = (("projectcalico.org", "v3"), ("crd.projectcalico.org", "v1"))
-CALICO_POLICIES = tuple(
-    Kind(group, kind, resource, version, namespaced=not kind.startswith("Global"))
-    for group, version in _OF_CALICO
-    for kind, resource in (
-        ("NetworkPolicy", "networkpolicies"),
-        ("GlobalNetworkPolicy", "globalnetworkpolicies"),
+
+
+def _of_calico(*names: tuple[str, str]) -> tuple[Kind, ...]:
+    """Kinds of Calico in both of their groups: as its API has them, and as they are stored."""
+    return tuple(
+        Kind(group, kind, resource, version, namespaced="Global" not in kind and kind != "Tier")
+        for group, version in (("projectcalico.org", "v3"), ("crd.projectcalico.org", "v1"))
+        for kind, resource in names
     )
+
+
+CALICO_POLICIES = _of_calico(
+    ("NetworkPolicy", "networkpolicies"), ("GlobalNetworkPolicy", "globalnetworkpolicies")
 )
-CALICO_STAGED = tuple(
-    Kind(group, kind, resource, version, namespaced="Global" not in kind)
-    for group, version in _OF_CALICO
-    for kind, resource in (
-        ("StagedNetworkPolicy", "stagednetworkpolicies"),
-        ("StagedGlobalNetworkPolicy", "stagedglobalnetworkpolicies"),
-        ("StagedKubernetesNetworkPolicy", "stagedkubernetesnetworkpolicies"),
-    )
+CALICO_STAGED = _of_calico(
+    ("StagedNetworkPolicy", "stagednetworkpolicies"),
+    ("StagedGlobalNetworkPolicy", "stagedglobalnetworkpolicies"),
+    ("StagedKubernetesNetworkPolicy", "stagedkubernetesnetworkpolicies"),
 )
 """Policies that are there to be looked at: nobody enforces them."""
-NETWORK_SETS = tuple(
-    Kind(group, "NetworkSet", "networksets", version) for group, version in _OF_CALICO
+NETWORK_SETS = _of_calico(("NetworkSet", "networksets"))
+CALICO_TERMS = (
+    *NETWORK_SETS,
+    *_of_calico(("GlobalNetworkSet", "globalnetworksets"), ("Tier", "tiers")),
 )
+"""What policies of Calico name, or stand in."""
 CILIUM_POLICIES = (CILIUM_POLICY, CILIUM_CLUSTERWIDE_POLICY)
 ADMIN_POLICIES = (ADMIN_POLICY, BASELINE_POLICY, CLUSTER_POLICY)
 NETWORK_POLICIES = (NETWORK_POLICY, *CILIUM_POLICIES, *ADMIN_POLICIES, *CALICO_POLICIES)
@@ -125,8 +129,6 @@ VALIDATING_WEBHOOKS = Kind(
     namespaced=False,
 )
 
-POLICIES = (NETWORK_POLICY, *CILIUM_POLICIES, *ADMIN_POLICIES)
-"""Network policies that are judged one by one and together."""
 NETWORK = (
     NAMESPACE,
     POD,
@@ -134,7 +136,8 @@ NETWORK = (
     ENDPOINT_SLICE,
     SERVICE_ACCOUNT,
     CILIUM_CIDR_GROUP,
-    *POLICIES,
+    *NETWORK_POLICIES,
+    *CALICO_TERMS,
 )
 """All that network policies are, and are about, or name."""
 

@@ -1,52 +1,69 @@
-"""What network policies let a pod reach, as a Cluster answers it to rules about other things.
+"""What all network policies together let pods reach, by which evidence is weighed.
 
-A rule that finds a URL in a pod denies it where the pod can really reach it. Who knows the policies
-answers by `Permits`; as long as nobody does, rules keep to their weaker level.
+That something says a pod will call a place outside proves nothing by itself: it denies where the
+pod can get there, and is only told of where it cannot.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Container, Iterable, Mapping
+from functools import reduce
+from operator import or_
 
+from rules.egress import Outside
 from rules.model import Level
 from rules.netpol.destinations import Reach
+from rules.netpol.exits import PROVEN, exits
+from rules.netpol.index import Index
+from rules.netpol.inventory import Pod
+from rules.netpol.model import L7
+from rules.netpol.sets import LAST_PORT, Ports
+from rules.netpol.sides import Side
+from rules.proposal import stand
+from rules.review import Cluster, Review
 
 
-class Permits(Protocol):
-    """Who knows which policies hold, and which names Services give to what is outside."""
+def reachable(
+    review: Review,
+    cluster: Cluster,
+    outside: Outside,
+    numbers: Iterable[int],
+    *,
+    proven: Container[L7] = PROVEN,
+) -> Mapping[Reach, Ports]:
+    """Those of the TCP ports that the pod under review can reach, by class of destination.
 
-    def may_reach(
-        self, namespace: str, labels: Mapping[str, str], reach: Reach, port: int
-    ) -> bool | None:
-        """Whether a pod with these labels may reach some address of that class on the TCP port.
-
-        True for a pod that nothing isolates; None where it is not known.
-        """
-
-    def external_name(self, namespace: str, service: str) -> str:
-        """What a Service of type ExternalName stands for; "" if it is no such Service."""
-
-
-class _Unasked:
-    """Nobody knows any policy or Service."""
-
-    def may_reach(
-        self,
-        namespace: str,  # noqa: ARG002  # as Permits says
-        labels: Mapping[str, str],  # noqa: ARG002
-        reach: Reach,  # noqa: ARG002
-        port: int,  # noqa: ARG002
-    ) -> bool | None:
-        return None
-
-    def external_name(self, namespace: str, service: str) -> str:  # noqa: ARG002
-        return ""
+    All of them, where nothing isolates the pod; what nobody knows counts as open. Grants that ask
+    for something above the port that is `proven` are left out.
+    """
+    ports = reduce(or_, map(_port, numbers), Ports.empty())
+    standing = stand(review, cluster)
+    sides = standing.sides["egress"]
+    return ways(standing.index, standing.pod, sides, outside, ports, proven=proven)
 
 
-UNASKED: Permits = _Unasked()
+def ways(  # noqa: PLR0913  # who, where to, and by what
+    index: Index,
+    pod: Pod,
+    sides: tuple[Side, ...],
+    outside: Outside,
+    ports: Ports,
+    *,
+    proven: Container[L7] = PROVEN,
+) -> Mapping[Reach, Ports]:
+    """Those of the ports that a pod can reach, by class of destination; see `reachable`."""
+    found: dict[Reach, Ports] = {}
+    for way in exits(index, pod, sides, ports, proven=proven):
+        for reach in outside.classes(way.end):
+            found[reach] = found.get(reach, Ports.empty()) | way.ports
+    return found
 
 
-def weigh(reachable: bool | None) -> Level:  # noqa: FBT001  # an answer of Permits
-    """How bad something is that denies if it can be reached, and else says nothing of the pod."""
-    return "warn" if reachable is None else "deny" if reachable else "info"
+def weigh(ways_out: Mapping[Reach, Ports], reach: Reach, number: int) -> Level:
+    """How bad it is that a pod shall call a TCP port there."""
+    return "deny" if ("TCP", number) in ways_out.get(reach, Ports.empty()) else "info"
+
+
+def _port(number: int) -> Ports:
+    """The TCP port; a number that is none is nobody's."""
+    return Ports.of("TCP", number) if 0 < number <= LAST_PORT else Ports.empty()

@@ -19,7 +19,7 @@ from rules.netpol.entries import Entry, entry_of
 from rules.netpol.exits import is_closed
 from rules.netpol.index import Index
 from rules.netpol.inventory import Pod
-from rules.netpol.keys import EVERYWHERE, Key
+from rules.netpol.keys import EVERYWHERE, Key, twins_of
 from rules.netpol.model import Direction, Grant, Origin
 from rules.netpol.sides import Side
 from rules.pods import mapping
@@ -29,6 +29,8 @@ Sides: TypeAlias = Mapping[Direction, tuple[Side, ...]]
 MOST_GROUPS = 5_000
 """More than so many groups of pods are not looked at while somebody waits (contracts 9)."""
 SOME_LABELS = 3
+_OF_MESH = ("security.istio.io/", "service.istio.io/")
+"""Labels that the injector gives to pods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +108,9 @@ def propose(review: Review, cluster: Cluster) -> Proposal:
 
 
 def shown(pod: Pod) -> str:
-    """A group of pods in few words: by its namespace and some of its labels."""
-    labels = [f"{key}={value}" for key, value in sorted(pod.labels.items())]
+    """A group of pods in few words: by its namespace and some of the labels of its author."""
+    stated = sorted(item for item in pod.labels.items() if not item[0].startswith(_OF_MESH))
+    labels = [f"{key}={value}" for key, value in stated]
     more = ",..." if len(labels) > SOME_LABELS else ""
     said = ",".join(labels[:SOME_LABELS]) or "without labels"
     return f"pods {said}{more} in namespace {pod.namespace.name}"
@@ -133,11 +136,21 @@ def _propose(review: Review, cluster: Cluster, index: Index) -> Proposal:
     created, before, after = review.operation == "CREATE", index, index
     if review.kind != POD.kind:
         before = index.hold(_entry(review, None if created else review.old))
-        after = index.hold(_entry(review, None if review.operation == "DELETE" else review.object))
+        after = _alone(index, key_in(review)).hold(
+            _entry(review, None if review.operation == "DELETE" else review.object)
+        )
     found = _subjects(review, before, after)
     counted = (each for each in found if not cluster.trusts(each.now.namespace.name))
     taken = tuple(islice(counted, MOST_GROUPS))
     return Proposal(before, after, taken, sum(1 for _ in counted))
+
+
+def _alone(index: Index, key: Key) -> Index:
+    """The index without what else is known of the object: that goes, and changes, with it."""
+    for twin in twins_of(key):
+        if index.policies_at(twin):
+            index = index.hold(Entry(twin, None))
+    return index
 
 
 def _subjects(review: Review, before: Index, after: Index) -> Iterator[Subject]:

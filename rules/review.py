@@ -27,7 +27,6 @@ from rules.model import (
     Phase,
 )
 from rules.netpol.index import Index
-from rules.permits import UNASKED, Permits
 from rules.pods import Pod, annotations_of, mapping
 from rules.site import TRUST_LABEL, Network, Site
 from rules.words import printable
@@ -163,9 +162,9 @@ class Cluster:
     object of a kind, and the view is complete for that kind. `injectors` are the revisions of the
     sidecar injectors, tags where they have one, None where no webhook configuration is known;
     `control_planes` are their revisions without tags. `networks` gives all that network policies
-    say and are about, as the engine reads it that a rulebook names; `permits` knows what they let
-    pods reach. In a `live` view nothing is assumed: what is not there does not exist, or is not
-    known yet. `reads` None may ask for everything; rules get a view limited to what they declare.
+    say and are about, as the engine reads it that a rulebook names. In a `live` view nothing is
+    assumed: what is not there does not exist, or is not known yet. `reads` None may ask for
+    everything; rules get a view limited to what they declare.
     """
 
     site: Site = field(default_factory=Site)
@@ -175,7 +174,6 @@ class Cluster:
     control_planes: frozenset[str] = frozenset()
     mesh_policies: Mapping[Kind, Lazy[MeshPolicies]] = field(default_factory=dict)
     networks: Callable[[Network], Index] | None = None
-    permits: Permits = UNASKED
     reads: frozenset[Kind] | None = None
     live: bool = False
     _made: dict[Hashable, Any] = field(default_factory=dict, init=False, compare=False, repr=False)

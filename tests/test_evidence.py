@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 
 from rules.evidence import mentions
 from rules.model import Rule
-from rules.netpol.destinations import Reach
 from rules.pods import Pod
 from rules.review import Cluster
 from rules.site import Site
@@ -24,24 +22,29 @@ from tests.examples import RULES, Example
 NAMED: Mapping[str, Rule] = {rule.name: rule for rule in RULES}
 
 
-@dataclass(frozen=True)
-class Known:
-    """Policies that let every pod reach these, and Services that stand for these names."""
-
-    reachable: frozenset[tuple[Reach, int]] = frozenset()
-    names: Mapping[tuple[str, str], str] = field(default_factory=dict)
-
-    def may_reach(self, *asked: Any) -> bool | None:
-        """By class and port alone."""
-        return asked[2:] in self.reachable
-
-    def external_name(self, namespace: str, service: str) -> str:
-        """As stated."""
-        return self.names.get((namespace, service), "")
+def policy(*ports: int) -> Any:
+    """All pods of the namespace may reach anything outside on these ports, and nothing else."""
+    egress = [{"ports": [{"port": port}]} for port in ports]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "a", "namespace": "default"},
+        "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": egress},
+    }
 
 
-WEB = Known(frozenset({("public", 80), ("private", 80)}))
-SAFE = Known(frozenset({("public", 443)}))
+def stands_for(name: str, target: str, namespace: str = "default") -> Any:
+    """A Service of type ExternalName."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"type": "ExternalName", "externalName": target},
+    }
+
+
+WEB, SAFE = [policy(80)], [policy(443)]
+SITE = Site(threats=Threats.of(map(parse, ["c2.bad.example", "203.0.113.0/24"])))
 
 
 def pod(env: Mapping[str, str] | None = None, **container: Any) -> Any:
@@ -49,9 +52,9 @@ def pod(env: Mapping[str, str] | None = None, **container: Any) -> Any:
     return {"kind": "Pod", "spec": {"containers": [{"name": "a", "env": listed, **container}]}}
 
 
-def levels(rule: str, value: Any, known: Known, site: Site | None = None) -> list[str]:
-    cluster = replace(Cluster.of([], site), permits=known)
-    return [found.level for found in NAMED[rule].check(Example(object=value).review(), cluster)]
+def levels(rule: str, value: Any, cluster: Iterable[Any], site: Site | None = None) -> list[str]:
+    view = Cluster.of(cluster, site)
+    return [found.level for found in NAMED[rule].check(Example(object=value).review(), view)]
 
 
 def said(text: str, **variables: str) -> list[str]:
@@ -154,12 +157,39 @@ def test_evidence_denies_only_where_the_policies_let_it_be_true(
 
 
 def test_row_t78_a_service_that_stands_for_a_name_outside_is_outside() -> None:
-    known = replace(WEB, names={("default", "ext"): "example.com", ("shop", "loop"): "loop.shop"})
+    cluster = [*WEB, stands_for("ext", "example.com"), stands_for("loop", "loop.shop", "shop")]
     for host in ("ext", "ext.default", "ext.default.svc", "ext.default.svc.cluster.local"):
         value = pod({"URL": f"http://{host}"})
-        assert levels("no-plain-http-in-pods", value, known) == ["deny"], host
-    looping = levels("no-plain-http-in-pods", pod({"URL": "http://loop.shop.svc"}), known)
+        assert levels("no-plain-http-in-pods", value, cluster) == ["deny"], host
+    looping = levels("no-plain-http-in-pods", pod({"URL": "http://loop.shop.svc"}), cluster)
     assert looping == ["deny"], "what stands for itself is no Service"
+
+
+def test_what_must_be_tls_lets_out_no_plain_http_and_yet_lets_out() -> None:
+    """Cilium denies what is no TLS; a threat that speaks TLS is reached all the same."""
+    ports = {"ports": [{"port": "80", "protocol": "TCP"}], "serverNames": ["c2.bad.example"]}
+    egress = [{"toEntities": ["world"], "toPorts": [ports]}]
+    proven = {
+        "apiVersion": "cilium.io/v2",
+        "kind": "CiliumNetworkPolicy",
+        "metadata": {"name": "a", "namespace": "default"},
+        "spec": {"endpointSelector": {}, "egress": egress},
+    }
+    value = pod({"API_URL": "http://c2.bad.example"})
+    assert levels("no-plain-http-in-pods", value, [proven]) == ["info"]
+    assert levels("no-egress-to-threats", value, [proven], SITE) == ["deny"]
+
+
+def test_a_port_that_is_none_reaches_nobody() -> None:
+    for port in (0, 65536, 99999):
+        value = pod({"URL": f"http://a.com:{port}"})
+        assert levels("no-plain-http-in-pods", value, []) == ["info"]
+
+
+def test_what_no_pod_but_the_node_may_do_is_not_the_policies_to_shut() -> None:
+    value = pod({"API_URL": "http://a.com"})
+    value["spec"]["hostNetwork"] = True
+    assert levels("no-plain-http-in-pods", value, SAFE) == ["deny"]
 
 
 def test_an_alias_of_the_pod_is_where_it_leads() -> None:
@@ -173,21 +203,12 @@ def test_a_host_among_longer_text_is_told_once() -> None:
     assert levels("no-plain-http-in-pods", value, WEB) == ["warn", "warn"]
 
 
-def test_a_sidecar_that_lets_everything_out_is_as_bad_as_what_the_policies_leave_open() -> None:
-    value = {"kind": "Sidecar", "spec": {"outboundTrafficPolicy": {"mode": "ALLOW_ANY"}}}
-    assert levels("way-out-declared", value, WEB) == ["deny"]
-    assert levels("way-out-declared", value, SAFE) == ["info"]
-
-
-SITE = Site(threats=Threats.of(map(parse, ["c2.bad.example", "203.0.113.0/24"])))
-
-
 def test_what_is_listed_and_named_denies_where_the_pod_reaches_it() -> None:
     value = pod({"API": "https://c2.bad.example", "B": "http://203.0.113.7"})
     assert levels("no-egress-to-threats", value, SAFE, SITE) == ["deny", "info"]
     alias = pod({"API": "https://web"})
-    known = replace(SAFE, names={("default", "web"): "a.c2.bad.example"})
-    assert levels("no-egress-to-threats", alias, known, SITE) == ["deny"]
+    cluster = [*SAFE, stands_for("web", "a.c2.bad.example")]
+    assert levels("no-egress-to-threats", alias, cluster, SITE) == ["deny"]
 
 
 @pytest.mark.parametrize(

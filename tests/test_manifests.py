@@ -168,6 +168,8 @@ def test_the_server_may_follow_what_rules_read_and_nothing_else() -> None:
         for resource in rule["resources"]
     }
     followed = {(kept.kind.group, kept.kind.resource) for kept in FOLLOWED}
+    of_tiers = {f"tier.{each}policies" for each in ("network", "globalnetwork")}
+    followed |= {("projectcalico.org", resource) for resource in of_tiers}
     assert granted == {one: {"get", "list", "watch"} for one in followed}
     read = {kind for rule in catalogue() for kind in rule.reads}
     assert read <= {kept.kind for kept in FOLLOWED}

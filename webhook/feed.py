@@ -11,9 +11,9 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from rules.enforcement import empty_index, engine_at
+from rules.enforcement import empty_index
 from rules.facts import Namespace
-from rules.model import NAMESPACE, POLICIES, Kind
+from rules.model import NAMESPACE, Kind
 from rules.netpol import inventory
 from rules.netpol.engine import Api
 from rules.netpol.entries import Entry
@@ -24,7 +24,6 @@ from rules.site import Network
 from webhook.kept import OVER
 from webhook.reflect import Steps
 
-_FOLLOWED = {Api(kind.group, kind.kind) for kind in POLICIES}
 Known = Callable[[], Iterable[tuple[Kind, Mapping[str, Any]]]]
 
 
@@ -56,16 +55,10 @@ class Feed:
             self._wake()
 
     def networks(self) -> Callable[[Network], Index]:
-        """What there is now, for the engine that it was read for.
-
-        Raises Undeclared for others, and where kinds count that nobody follows.
-        """
+        """What there is now, for the engine that it was read for. Raises Undeclared for others."""
         index, known = self.index, self._network
 
         def give(network: Network) -> Index:
-            unseen = sorted("/".join(api) for api in engine_at(network).kinds.keys() - _FOLLOWED)
-            if unseen:
-                raise Undeclared(f"{', '.join(unseen)} count here and are not followed")
             if network == known:
                 return index
             self.aim(network)

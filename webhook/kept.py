@@ -88,13 +88,15 @@ class Item(NamedTuple):
 class Kept:
     """A kind, what is decoded of each object, and what is kept of that.
 
-    An `installed` kind comes with somebody's CustomResourceDefinition, and may not be there.
+    An `installed` kind comes with somebody's CustomResourceDefinition or API server, and may not be
+    there. `shows`: another API server serves it, from what is stored in objects of that kind.
     """
 
     kind: Kind
     decoder: Decoder[Any]
     keep: Callable[[Any], Any]
     installed: bool = False
+    shows: Kind | None = None
 
     @property
     def path(self) -> str:

@@ -18,6 +18,7 @@ from rules.model import (
     VALIDATING_WEBHOOKS,
     Kind,
 )
+from rules.netpol.dialects import calico
 from rules.review import Cluster
 from rules.site import Site
 from webhook.api import Api, ApiError, NotFound
@@ -49,9 +50,12 @@ class Mirror:
         self._facts: dict[Kind, dict[str, Any]] = {}
         self._feed = Feed(self._known)
         self._follow: Callable[[Kind], None] = lambda _: None
-        self.reflectors = tuple(Reflector(api, kept, self._notices(kept.kind)) for kept in FOLLOWED)
+        self.reflectors = tuple(
+            Reflector(api, kept, self._notices(kept.kind), partial(self._serves, kept.shows))
+            for kept in FOLLOWED
+        )
         for reflector in self.reflectors:
-            age = metrics.view_age.labels(reflector.kept.kind.kind)
+            age = metrics.view_age.labels(_label(reflector.kept.kind))
             age.set_function(reflector.age)
 
     @property
@@ -133,13 +137,16 @@ class Mirror:
         return ("found", item.value) if item.key == name and item.value else ("failed", None)
 
     def _notices(self, kind: Kind) -> Notices:
-        name, metrics = kind.kind, self._metrics
+        name, metrics = _label(kind), self._metrics
         return Notices(
             changed=partial(self._on_change, kind),
             listed=metrics.view_lists.labels(name).inc,
             failed=lambda reason: metrics.view_errors.labels(name, reason).inc(),
             served=metrics.view_served.labels(name).set,
         )
+
+    def _serves(self, kind: Kind | None) -> bool:
+        return any(one.kept.kind is kind and one.served for one in self.reflectors)
 
     def _on_change(self, kind: Kind, changed: frozenset[str]) -> None:
         reflector = next(one for one in self.reflectors if one.kept.kind is kind)
@@ -157,3 +164,8 @@ class Mirror:
         for reflector in self.reflectors:
             if reflector.kept.kind in _INDEXED:
                 yield reflector.kept.kind, reflector.objects
+
+
+def _label(kind: Kind) -> str:
+    """The kind in metrics; Calico has a NetworkPolicy too, in two groups."""
+    return f"{kind.kind}.{kind.group}" if kind.group in calico.GROUPS else kind.kind

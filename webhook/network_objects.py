@@ -12,15 +12,17 @@ import msgspec
 from msgspec.json import Decoder
 
 from rules.model import (
+    CALICO_TERMS,
     CILIUM_CIDR_GROUP,
     ENDPOINT_SLICE,
+    NETWORK_POLICIES,
     NETWORK_POLICY,
     POD,
-    POLICIES,
     SERVICE,
     SERVICE_ACCOUNT,
     Kind,
 )
+from rules.netpol.dialects import calico
 from rules.netpol.entries import entry_of
 from webhook.kept import OVER, Kept, Shape
 
@@ -29,7 +31,7 @@ class _Part(msgspec.Struct, rename="camel", omit_defaults=True):
     """Part of an object, of which absent fields stay absent."""
 
 
-class _Policy(Shape, omit_defaults=True):
+class _Stated(Shape, omit_defaults=True):
     spec: Any = None
     specs: Any = None
 
@@ -90,12 +92,24 @@ def _keeper(kind: Kind) -> Callable[[Any], Any]:
 
 
 def _kept(kind: Kind, shape: type[Shape], *, installed: bool = False) -> Kept:
-    return Kept(kind, Decoder(shape), _keeper(kind), installed=installed)
+    return Kept(kind, Decoder(shape), _keeper(kind), installed=installed, shows=_stored_as(kind))
 
 
+def _stored_as(kind: Kind) -> Kind | None:
+    """The kind in which Calico's own API server stores what is written in one of its API."""
+    stored = (each for each in INSTALLED if each.group == calico.CRD_GROUP)
+    return next((s for s in stored if (calico.API_GROUP, s.kind) == (kind.group, kind.kind)), None)
+
+
+INSTALLED = (
+    *(kind for kind in NETWORK_POLICIES if kind is not NETWORK_POLICY),
+    CILIUM_CIDR_GROUP,
+    *CALICO_TERMS,
+)
+"""The kinds that come with somebody's CustomResourceDefinition, or API server."""
 NETWORK_OBJECTS = (
-    *(_kept(kind, _Policy, installed=kind is not NETWORK_POLICY) for kind in POLICIES),
-    _kept(CILIUM_CIDR_GROUP, _Policy, installed=True),
+    _kept(NETWORK_POLICY, _Stated),
+    *(_kept(kind, _Stated, installed=True) for kind in INSTALLED),
     _kept(SERVICE, _Service),
     _kept(ENDPOINT_SLICE, _Slice),
     _kept(SERVICE_ACCOUNT, Shape),

@@ -49,18 +49,24 @@ class Notices:
 
 
 class Reflector:
-    """Keeps `objects` by their key, and goes on for as long as `run` is not cancelled."""
+    """Keeps `objects` by their key, and goes on for as long as `run` is not cancelled.
 
-    def __init__(self, api: Api, kept: Kept, notices: Notices) -> None:
+    `stored` says whether we follow what the objects are stored as, and so can do without them.
+    """
+
+    def __init__(
+        self, api: Api, kept: Kept, notices: Notices, stored: Callable[[], bool] = lambda: False
+    ) -> None:
         self.kept = kept
         self.objects: dict[str, Any] = {}
         self.synced = asyncio.Event()
         self._api = api
         self._notices = notices
+        self._stored = stored
         self._version = ""
         self._heard: float | None = None
         self._lively = False
-        self._served: bool | None = None
+        self.served: bool | None = None
 
     def age(self) -> float:
         """The seconds since the API server last said a word of this kind; infinite before."""
@@ -78,7 +84,7 @@ class Reflector:
             except ApiError as error:
                 self._fail(error)
             pause = FIRST_PAUSE if self._lively else min(2 * pause, LONGEST_PAUSE)
-            if self._served is False:  # nothing is wrong: somebody may install it one day
+            if self.served is False:  # nothing is wrong: somebody may install it one day
                 pause = LONGEST_PAUSE
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311  # only spreads load
 
@@ -89,7 +95,9 @@ class Reflector:
         if isinstance(error, Gone | Garbage | TooLarge):
             self._version = ""  # what we missed we do not know: list again
         self._notices.failed(error.reason)
-        log.warning("%s not followed: %s", self.kept.kind.resource, error)
+        log.warning("%s.%s not followed: %s", *self._shown, error)
+        if self._stored():
+            self._do_without()
 
     def _miss(self) -> None:
         """There is no such kind: no object of it, unless we know of some.
@@ -100,16 +108,22 @@ class Reflector:
         self._version = ""
         self._heard = time.monotonic()
         self._tell_served(served=False)
+        self._do_without()
+
+    def _do_without(self) -> None:
         if not self.synced.is_set():
             self.synced.set()
             self._notices.changed(frozenset())
 
     def _tell_served(self, *, served: bool) -> None:
-        if self.kept.installed and self._served is not served:
-            kind = self.kept.kind
-            log.info("%s.%s %s", kind.resource, kind.group, "found" if served else "not served")
+        if self.kept.installed and self.served is not served:
+            log.info("%s.%s %s", *self._shown, "found" if served else "not served")
             self._notices.served(served)
-            self._served = served
+            self.served = served
+
+    @property
+    def _shown(self) -> tuple[str, str]:
+        return self.kept.kind.resource, self.kept.kind.group or "core"
 
     async def _list(self) -> None:
         """Take all objects anew; until they are complete, those before are what there is."""

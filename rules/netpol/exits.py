@@ -6,7 +6,7 @@ for way in exits(index, pod, index.sides(pod, "egress"), Ports.of("TCP", 80)):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, replace
 
 from rules.netpol.connections import EVERY_PORT, FAMILIES
@@ -31,13 +31,23 @@ class Exit:
     cause: Grant | None
 
 
-def exits(index: Index, pod: Pod, sides: tuple[Side, ...], ports: Ports) -> Iterator[Exit]:
-    """The ways out on some of the ports; what nobody knows counts as open."""
+def exits(
+    index: Index,
+    pod: Pod,
+    sides: tuple[Side, ...],
+    ports: Ports,
+    *,
+    proven: Container[L7] = PROVEN,
+) -> Iterator[Exit]:
+    """The ways out on some of the ports; what nobody knows counts as open.
+
+    Grants are left out that ask for something `proven` above the port.
+    """
     for side in sides:
         if not _may_leave(side, ports):
             continue
         ends = index.network(pod.namespace.name).ends("egress")
-        plain = _without(side, lambda grant: grant.action == "allow" and grant.l7 in PROVEN)
+        plain = _without(side, lambda grant: grant.action == "allow" and grant.l7 in proven)
         found: list[Networks | Fqdn] = [end for end in ends if isinstance(end, Fqdn)]
         for family in FAMILIES:
             found += (Networks(run.addresses) for run in runs(plain, family) if _opens(run, ports))

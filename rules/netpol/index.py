@@ -19,8 +19,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 from rules.netpol import census
 from rules.netpol.engine import Engine
@@ -39,7 +38,6 @@ from rules.netpol.fields import mapping
 from rules.netpol.inventory import (
     NAME_LABEL,
     NOWHERE,
-    TIERS,
     Inventory,
     Namespace,
     Pod,
@@ -52,40 +50,11 @@ from rules.netpol.matching import Matcher
 from rules.netpol.model import Direction, Policy
 from rules.netpol.reach import Network, read
 from rules.netpol.sets import Addresses
-from rules.netpol.shards import Shards
+from rules.netpol.shards import Shards, changed
 from rules.netpol.sides import Side
+from rules.netpol.surroundings import Surroundings
 
 _TOLD_BY = ("containers", "initContainers", "serviceAccountName", "hostNetwork")
-_Name = TypeVar("_Name")
-_Value = TypeVar("_Value")
-
-
-@dataclass(frozen=True)  # without slots: the inventory is made when first asked for
-class Surroundings:
-    """What policies name besides pods and namespaces: Services, sets of networks, tiers ..."""
-
-    pieces: Shards[Key, Inventory] = field(default_factory=Shards)
-    pod_networks: Addresses = NOWHERE
-
-    @cached_property
-    def inventory(self) -> Inventory:
-        """All of it."""
-        pieces = dict(self.pieces.items())
-        found = pieces.values()
-        return Inventory(
-            services=tuple(each for piece in found for each in piece.services),
-            slices=tuple(each for piece in found for each in piece.slices),
-            network_sets=tuple(each for piece in found for each in piece.network_sets),
-            cidr_groups=tuple(each for piece in found for each in piece.cidr_groups),
-            tiers=TIERS
-            | {key.name: piece.tiers[key.name] for key, piece in pieces.items() if _is_tier(key)},
-            pod_networks=self.pod_networks,
-        )
-
-    @cached_property
-    def homes(self) -> frozenset[str]:
-        """The namespaces whose labels count for something that lies in them besides pods."""
-        return frozenset(each.namespace for each in self.inventory.network_sets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,31 +202,14 @@ class Index:
         )
 
     def _with_policies(self, key: Key, meant: tuple[Policy, ...]) -> Index:
-        kept = _changed(self.policies.get(key.namespace), key, meant or None)
+        kept = changed(self.policies.get(key.namespace), key, meant or None)
         return replace(self, policies=self.policies.put(key.namespace, kept))
 
     def _with_member(self, key: Key, group: Group | None) -> Index:
         name = key.name if key.api == POD else f"{key.api.kind}/{key.name}"
-        kept = _changed(self.members.get(key.namespace), name, group)
+        kept = changed(self.members.get(key.namespace), name, group)
         return replace(self, members=self.members.put(key.namespace, kept))
 
     def _with_piece(self, key: Key, piece: Inventory | None) -> Index:
-        around = self.surroundings
-        if piece is None and around.pieces.get(key) is None:
-            return self
-        changed = Surroundings(around.pieces.put(key, piece), around.pod_networks)
-        return replace(self, surroundings=changed)
-
-
-def _changed(
-    entries: Mapping[_Name, _Value] | None, name: _Name, value: _Value | None
-) -> Mapping[_Name, _Value] | None:
-    """The entries with this one, or for None without it; None if there is none left."""
-    kept = {each: old for each, old in (entries or {}).items() if each != name}
-    if value is not None:
-        kept[name] = value
-    return kept or None
-
-
-def _is_tier(key: Key) -> bool:
-    return key.api.kind == "Tier"
+        around = self.surroundings.put(key, piece)
+        return self if around is self.surroundings else replace(self, surroundings=around)

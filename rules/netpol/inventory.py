@@ -163,11 +163,6 @@ class Inventory:
         """Whether pods have IPv6 addresses, too."""
         return bool(self.pod_networks.v6) or any(pod.addresses.v6 for pod in self.pods)
 
-    def addresses(self) -> Iterator[Addresses]:
-        """The address sets of objects that policies may name without saying what is in them."""
-        for holders in (self.network_sets, self.cidr_groups, self.slices):
-            yield from (holder.addresses for holder in holders)
-
     def ends(self, pod: Pod) -> Iterator[PodEnd]:
         """The pod at each of its addresses; one of each family that it may have, if not known."""
         if pod.addresses:

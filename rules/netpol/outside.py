@@ -16,7 +16,15 @@ from typing import TypeAlias
 
 from rules.netpol.inventory import Inventory
 from rules.netpol.model import Grant, PeerEntry, Unknown
-from rules.netpol.peers import Anywhere, Networks, Peer, leaves
+from rules.netpol.peers import (
+    Labelled,
+    NetworkGroup,
+    Networks,
+    Peer,
+    ServiceRef,
+    Services,
+    leaves,
+)
 from rules.netpol.sets import V4, Addresses, Edges, Family
 from rules.netpol.sides import NO_PORTS, Side, Verdict
 
@@ -142,12 +150,32 @@ def _asked(grant: Grant, inventory: Inventory, family: Family) -> Iterator[int]:
 
 
 def named(peer: Peer, inventory: Inventory) -> Iterator[Addresses]:
-    """The address sets that decide whether an address is one of the peer's."""
+    """The address sets that decide whether an address is one of the peer's.
+
+    Of what the cluster holds only that which the peer can mean: there are thousands of slices.
+    """
     for leaf in leaves(peer):
-        if isinstance(leaf, Networks):
-            yield leaf.addresses
-        elif not isinstance(leaf, Anywhere):
-            yield from inventory.addresses()
+        match leaf:
+            case Networks(addresses):
+                yield addresses
+            case NetworkGroup():
+                yield from (each.addresses for each in inventory.cidr_groups)
+            case ServiceRef():
+                yield from _behind((leaf,), inventory)
+            case Services(refs):
+                yield from _behind(refs, inventory)
+            case Labelled():
+                yield from (each.addresses for each in inventory.network_sets)
+
+
+def _behind(refs: Iterable[ServiceRef], inventory: Inventory) -> Iterator[Addresses]:
+    """The addresses that may stand behind some of the Services."""
+    for each in inventory.slices:
+        if any(
+            ref.namespace in (None, each.namespace) and (ref.labels or ref.name == each.service)
+            for ref in refs
+        ):
+            yield each.addresses
 
 
 def edges_of(addresses: Addresses, family: Family) -> Edges:

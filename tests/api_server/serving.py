@@ -21,6 +21,7 @@ from rules.model import JSON
 from tests.api_server.patience import PATIENCE, await_that
 from tests.api_server.world import WORLD
 from tests.certs.volume import Volume
+from tests.control_plane.cluster import ControlPlane
 from tests.control_plane.process import Process, StartFailed
 from webhook.rulebook import load
 
@@ -41,11 +42,12 @@ AUDIT = SITE + "action: audit\n"
 class Serving:
     """A server with a rulebook, the view of a file (world.yaml) and a certificate for 127.0.0.1.
 
-    `flags` are further ones of `serve`, `program` the module to run: the command itself, or one
-    that adds rules to it. Used with `with`; `stop` in between is a crash.
+    `follows`: its view is live, of this control plane, and of no file. `flags` are further ones of
+    `serve`, `program` the module to run: the command itself, or one that adds rules to it. Used
+    with `with`; `stop` in between is a crash.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what tests vary, one or two at a time
         self,
         folder: Path,
         *,
@@ -53,6 +55,7 @@ class Serving:
         flags: Sequence[str] = (),
         program: str = "webhook",
         view: Path = WORLD,
+        follows: ControlPlane | None = None,
     ) -> None:
         now = datetime.now(UTC)
         authority = issue_authority([HOST], now=now)
@@ -62,7 +65,8 @@ class Serving:
         self._rulebook = folder / "rulebook.yaml"
         self._rulebook.write_text(rulebook, encoding="utf-8")
         self._flags = flags
-        self._view = view
+        self._view = ["--cluster", str(view)] if follows is None else []
+        self._follows = follows
         self._command = [sys.executable, "-m", program]
         self._process = Process([*self._command, *self._words()], folder / "server.log")
         self._ports: Mapping[str, int] = {}
@@ -169,14 +173,7 @@ class Serving:
     def _words(self) -> list[str]:
         words = ["serve", "--host", HOST, "--port", "0", "--probe-port", "0"]
         words += ["--tls-cert", str(self.volume.certificate), "--tls-key", str(self.volume.key)]
-        return [
-            *words,
-            "--rulebook",
-            str(self._rulebook),
-            "--cluster",
-            str(self._view),
-            *self._flags,
-        ]
+        return [*words, "--rulebook", str(self._rulebook), *self._view, *self._flags]
 
     def _ready_line(self) -> str:
         lines = self._log().splitlines(keepends=True)
@@ -189,4 +186,11 @@ class Serving:
         return text[: text.rfind("\n") + 1]
 
     def _environment(self) -> dict[str, str]:
-        return {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "SALLYPORT_DRAIN_SECONDS": "600"}
+        environment = {
+            "PATH": os.defpath,
+            "PYTHONPATH": str(ROOT),
+            "SALLYPORT_DRAIN_SECONDS": "600",
+        }
+        if self._follows is not None:
+            environment["KUBECONFIG"] = str(self._follows.kubeconfig())
+        return environment

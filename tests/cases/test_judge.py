@@ -20,7 +20,7 @@ ROWS = {
     " 39 41 42 43 45 46 47 49 50 51 53 54 55 57 58 59 61 62 63 65 66 67 69 70 71 73 74 75 77 78 79"
     " 81 82 83 85 86 87",
     "samples": "P1 P2 P3 P4 M1 M2 M3 M4 M5",
-    "evidence": "T66 T67 T69 T70 T71 T73 T74 T77",
+    "evidence": "T66 T67 T69 T70 T71 T73 T74 T75 T77 T78",
 }
 CASES = [case for name in TABLES for case in read_cases(name)]
 MANIFESTS = [case for case in CASES if case.operation != "DELETE" and not case.subresource]

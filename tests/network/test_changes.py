@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import yaml
 
-from rules.model import JSON, POD, POLICIES, Kind
+from rules.model import JSON, POD
 from rules.review import Cluster
-from rules.site import Network, Site
-from tests.examples import RULES, rulebook
+from rules.site import Engine, Network, Site
+from tests.examples import RULES, kind_of, rulebook
 from tests.reviews import ask, written
 from webhook.codec import decode
 from webhook.judge import judge
 
 RULE_OF = {rule.name: rule for rule in RULES}
-KIND_OF = {kind.kind: kind for kind in POLICIES}
 OBJECTS: dict[str, JSON] = {
     name: yaml.safe_load(text)
     for name, text in {
@@ -51,8 +48,19 @@ OBJECTS: dict[str, JSON] = {
         "baseline": "{apiVersion: policy.networking.k8s.io/v1alpha1,"
         " kind: BaselineAdminNetworkPolicy, metadata: {name: default}, spec:"
         " {subject: {namespaces: {}}, egress: [{action: Deny, to: [{networks: [9.9.9.9/32]}]}]}}",
+        "stored": "{apiVersion: crd.projectcalico.org/v1, kind: NetworkPolicy, metadata:"
+        " {name: default.own, namespace: t}, spec: {selector: all(), types: [Egress]}}",
+        "shown": "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata:"
+        " {name: own, namespace: t}, spec: {selector: all(), types: [Egress]}}",
+        "shown-open": "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata:"
+        " {name: own, namespace: t}, spec: {selector: all(), types: [Ingress]}}",
+        "global": "{apiVersion: projectcalico.org/v3, kind: GlobalNetworkPolicy, metadata:"
+        " {name: all}, spec: {selector: all(), types: [Egress]}}",
+        "net-set": "{apiVersion: crd.projectcalico.org/v1, kind: NetworkSet, metadata:"
+        " {name: own, namespace: t}, spec: {nets: [9.9.9.9/32]}}",
     }.items()
 }
+CALICO = Network(engine="calico", enforced=("projectcalico.org/*", "crd.projectcalico.org/*"))
 
 
 def _said(
@@ -60,14 +68,14 @@ def _said(
     *beside: str,
     new: str = "",
     old: str = "",
-    engine: Any = "cilium",
+    network: Network = Network(),  # noqa: B008  # a value
     **parameters: JSON,
 ) -> list[str]:
     """What a rule says of `new`, in the place of `old`, in a cluster with these objects."""
-    cluster = Cluster.of([OBJECTS[name] for name in beside], Site(network=Network(engine=engine)))
+    cluster = Cluster.of([OBJECTS[name] for name in beside], Site(network=network))
     value = OBJECTS.get(new) or OBJECTS.get(old)
     assert value is not None
-    kind: Kind = KIND_OF[value["kind"]]
+    kind = kind_of(value)
     asked = ask(
         OBJECTS.get(new),
         kind,
@@ -89,6 +97,24 @@ def test_the_last_isolation_stays_whoever_wrote_it(last: str) -> None:
     assert not _said("last-isolation-kept", "pod", last, "to-443", old=last)
     assert not _said("last-isolation-kept", last, old=last)
     assert not _said("last-isolation-kept", "pod", "terminating", last, old=last)
+
+
+@pytest.mark.parametrize("last", ["stored", "shown", "global"])
+def test_the_last_isolation_may_be_one_of_calico(last: str) -> None:
+    (said,) = _said("last-isolation-kept", "pod", "net-set", last, old=last, network=CALICO)
+    assert said.startswith("deny LAST-ISOLATION: goes")
+    assert not _said("last-isolation-kept", "pod", last, "closed", old=last, network=CALICO)
+    assert not _said("last-isolation-kept", "pod", last, old=last), "nobody enforces it"
+
+
+@pytest.mark.parametrize("last", ["stored", "shown"])
+def test_what_calico_stores_and_shows_is_one_policy(last: str) -> None:
+    both = ("pod", "stored", "shown")
+    (said,) = _said("last-isolation-kept", *both, old=last, network=CALICO)
+    assert said.startswith("deny LAST-ISOLATION: goes")
+    (said,) = _said("last-isolation-kept", *both, new="shown-open", old="shown", network=CALICO)
+    assert said.startswith("deny LAST-ISOLATION: is changed")
+    assert not _said("last-isolation-kept", *both, "global", old=last, network=CALICO)
 
 
 def test_pods_of_the_platform_are_not_held_against_a_policy_of_the_cluster() -> None:
@@ -115,10 +141,10 @@ def test_what_a_first_policy_closes_is_information() -> None:
     ],
 )
 def test_policies_of_the_cluster_are_judged_by_what_they_change(
-    policy: str, engine: str, told: str
+    policy: str, engine: Engine, told: str
 ) -> None:
     beside = ["pod", "closed"] if told == "warn OPENED" else ["pod"]
-    (said,) = _said("no-silent-opening", *beside, new=policy, engine=engine)
+    (said,) = _said("no-silent-opening", *beside, new=policy, network=Network(engine=engine))
     assert said.startswith(told)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -13,10 +12,12 @@ from hypothesis import strategies as st
 
 from rules.enforcement import index_of
 from rules.model import JSON, NAMESPACE, NETWORK, NETWORK_POLICY, POD, SERVICE, Kind
+from rules.netpol import engine
+from rules.netpol.engines import engine_of
 from rules.netpol.index import Index
 from rules.review import Cluster, Undeclared
-from rules.site import Network, Site
-from tests.view.test_mirror import speak_by_path
+from rules.site import Engine, Network, Site
+from tests.view.test_mirror import speak_by_kind
 from tests.view.wire import PATIENCE, Answer, Scripted, event, page, refusal, space, watch
 from webhook.api import Api
 from webhook.feed import Feed
@@ -128,13 +129,17 @@ def test_however_it_came_about_it_is_what_files_would_give(
 
 
 def _following(
-    answers: dict[str, list[Answer]], test: Callable[[Mirror], None], ends: str = "pods"
+    answers: dict[Kind, list[Answer]],
+    test: Callable[[Mirror], None],
+    ends: str = "pods",
+    network: Network | None = None,
 ) -> None:
     """Follow an API server that says this of some kinds, and has no object of the others."""
 
     async def run(api: Api, _: Scripted) -> None:
         followed = Mirror(api, Metrics([]))
         changed = asyncio.Event()
+        followed.cluster(Site(network=network or Network()))
         running = asyncio.create_task(followed.run(lambda _: changed.set()))
         if ends:
             await followed.wait()
@@ -144,9 +149,9 @@ def _following(
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
-    quiet = {kept.kind.resource: [page(), watch(ends=False)] for kept in FOLLOWED}
-    missing = {kept.kind.resource: [refusal(404)] for kept in FOLLOWED if kept.installed}
-    speak_by_path(quiet | missing | answers, run)
+    quiet = {kept.kind: [page(), watch(ends=False)] for kept in FOLLOWED}
+    missing = {kept.kind: [refusal(404)] for kept in FOLLOWED if kept.installed}
+    speak_by_kind(quiet | missing | answers, run)
 
 
 def test_a_cluster_has_the_index_of_all_that_was_listed() -> None:
@@ -154,8 +159,8 @@ def test_a_cluster_has_the_index_of_all_that_was_listed() -> None:
     ended = pod("over", phase="Failed")
     pages = [page(pod("a"), more="x"), page(pod("b"), ended, pod("db", app="db"))]
     answers = {
-        "networkpolicies": [page(policy("closed")), watch(ends=False)],
-        "pods": [*pages, watch(ends=False)],
+        NETWORK_POLICY: [page(policy("closed")), watch(ends=False)],
+        POD: [*pages, watch(ends=False)],
     }
     _following(answers, lambda mirror: seen.append(mirror.cluster(Site())))
     index = seen[0].network
@@ -165,12 +170,61 @@ def test_a_cluster_has_the_index_of_all_that_was_listed() -> None:
     assert isolated == {"web": True, "db": False}
 
 
+STORED, SHOWN = (
+    next(k for k in KEPT if (k.group, k.kind) == (group, "NetworkPolicy"))
+    for group in ("crd.projectcalico.org", "projectcalico.org")
+)
+OWN = Network(engine="calico", enforced=("crd.projectcalico.org/*", "projectcalico.org/*"))
+
+
+def calico_policy(name: str) -> JSON:
+    """Calico's NetworkPolicy as the API server sends it."""
+    metadata = {"namespace": "t", "name": name, "resourceVersion": "1"}
+    return {"metadata": metadata, "spec": {"selector": "app == 'web'", "types": ["Egress"]}}
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        [refusal(404)],
+        [page(calico_policy("closed")), watch(ends=False)],
+        [refusal(503), refusal(503)],
+        [refusal(403), refusal(403)],
+    ],
+    ids=["absent", "there", "away", "refused"],
+)
+def test_policies_of_calico_are_known_whatever_its_own_api_server_says(
+    shown: list[Answer],
+) -> None:
+    seen: list[Cluster] = []
+    answers = {
+        STORED: [page(calico_policy("default.closed")), watch(ends=False)],
+        SHOWN: shown,
+        POD: [page(pod("a"), pod("db", app="db")), watch(ends=False)],
+    }
+    site = Site(network=OWN)
+    _following(answers, lambda mirror: seen.append(mirror.cluster(site)), network=OWN)
+    index = seen[0].network
+    found = {pod.labels["app"]: index.sides(pod, "egress") for pod, _ in index.pods("t")}
+    isolated = {app: all(side.isolated for side in sides) for app, sides in found.items()}
+    assert isolated == {"web": True, "db": False}
+
+
+def test_a_kind_is_not_taken_for_absent_because_somebody_behind_the_api_server_is_away() -> None:
+    """Nothing else holds what this kind holds."""
+
+    def ask(mirror: Mirror) -> None:
+        assert STORED.resource in mirror.missing
+
+    _following({STORED: [refusal(503)] * 9, SHOWN: [refusal(503)] * 9}, ask, ends="")
+
+
 def test_what_was_not_listed_is_not_taken_for_absent() -> None:
     def ask(mirror: Mirror) -> None:
         with pytest.raises(Undeclared, match="does not follow"):
             _ = mirror.cluster(Site()).network
 
-    _following({"pods": [watch(ends=False)]}, ask, ends="")
+    _following({POD: [watch(ends=False)]}, ask, ends="")
 
 
 def test_an_engine_that_nobody_read_for_yet_is_no_empty_cluster() -> None:
@@ -180,7 +234,7 @@ def test_an_engine_that_nobody_read_for_yet_is_no_empty_cluster() -> None:
         with pytest.raises(Undeclared, match="another engine"):
             cluster.networks(CALICO)  # type: ignore[misc]  # there is one
 
-    _following({"pods": [page(pod("a")), watch(ends=False)]}, ask)
+    _following({POD: [page(pod("a")), watch(ends=False)]}, ask)
 
 
 def test_that_there_is_nothing_of_a_kind_is_told_too() -> None:
@@ -196,8 +250,7 @@ def test_that_there_is_nothing_of_a_kind_is_told_too() -> None:
     asyncio.run(run())
 
 
-def test_kinds_that_count_and_are_not_followed_are_not_taken_for_absent() -> None:
-    enforced = replace(CALICO, enforced=("projectcalico.org/*",))
-    cluster = Cluster(site=Site(network=enforced), networks=Feed(lambda: ()).networks(), live=True)
-    with pytest.raises(Undeclared, match="GlobalNetworkPolicy, projectcalico"):
-        _ = cluster.network
+def test_every_kind_that_an_engine_can_count_is_followed() -> None:
+    followed = {engine.Api(kind.group, kind.kind) for kind in KEPT}
+    for name in get_args(Engine):
+        assert engine_of(name).kinds.keys() <= followed

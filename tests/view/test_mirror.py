@@ -14,10 +14,12 @@ from rules.facts import MeshPolicy, Namespace, Term
 from rules.injection import REVISION as REVISION_LABEL
 from rules.model import (
     AUTHORIZATION_POLICY,
+    DESTINATION_RULE,
     NAMESPACE,
     NETWORK_POLICY,
     PEER_AUTHENTICATION,
     RUNTIME_CLASS,
+    SERVICE_ENTRY,
     VALIDATING_WEBHOOKS,
     Kind,
 )
@@ -161,18 +163,18 @@ def test_a_cluster_follows_from_what_was_listed_and_never_changes_itself() -> No
         "metadata": {"namespace": "root", "name": "strict", "creationTimestamp": "2026-01-01"},
         "spec": {"mtls": {"mode": "STRICT"}, "unread": "x"},
     }
-    by_path = {
-        "namespaces": [page(space("a")), wire.watch(wire.event("ADDED", space("b", 11)))],
-        "runtimeclasses": [page(kata), wire.watch(ends=False)],
-        "mutatingwebhookconfigurations": [page(), wire.watch(ends=False)],
-        "validatingwebhookconfigurations": [page(ours), wire.watch(ends=False)],
-        "peerauthentications": [page(strict), wire.watch(ends=False)],
-        "destinationrules": [refusal(404)],
-        "authorizationpolicies": [refusal(404)],
-        "serviceentries": [refusal(404)],
+    silent = wire.watch(ends=False)
+    quiet = {kept.kind: [page(), silent] for kept in FOLLOWED}
+    told = {
+        NAMESPACE: [page(space("a")), wire.watch(wire.event("ADDED", space("b", 11)))],
+        RUNTIME_CLASS: [page(kata), silent],
+        VALIDATING_WEBHOOKS: [page(ours), silent],
+        PEER_AUTHENTICATION: [page(strict), silent],
+        DESTINATION_RULE: [refusal(404)],
+        AUTHORIZATION_POLICY: [refusal(404)],
+        SERVICE_ENTRY: [refusal(404)],
     }
-    others = {kept.kind.resource for kept in FOLLOWED} - by_path.keys()
-    speak_by_path(by_path | {each: [page(), wire.watch(ends=False)] for each in others}, test)
+    speak_by_kind(quiet | told, test)
     last = seen[-1][1]
     assert set(last.namespaces) == {"a", "b"}
     assert last.runtime_classes == {"kata": "kata"}
@@ -191,15 +193,15 @@ def test_a_cluster_follows_from_what_was_listed_and_never_changes_itself() -> No
     assert {*kept} == {True, False}
 
 
-def speak_by_path(
-    answers: dict[str, list[Answer]], test: Callable[[Api, Scripted], Awaitable[None]]
+def speak_by_kind(
+    answers: dict[Kind, list[Answer]], test: Callable[[Api, Scripted], Awaitable[None]]
 ) -> None:
-    """As `speak`, with answers for each resource."""
+    """As `speak`, with answers for each kind."""
+    by_path = {kept.path: answers[kept.kind] for kept in FOLLOWED}
 
     class ByPath(Scripted):
         def next(self, path: str) -> Answer | None:
-            left = answers[path.rsplit("/", 1)[1]]
-            return left.pop(0) if left else None
+            return by_path[path].pop(0) if by_path[path] else None
 
     speak([], test, ByPath)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rules.egress import Outside, Place
-from rules.model import DESTINATION_RULE, JSON, NAMESPACE, SERVICE_ENTRY, Finding, Level, rule
+from rules.model import DESTINATION_RULE, JSON, NETWORK, SERVICE_ENTRY, Finding, Level, rule
 from rules.netpol.destinations import PRIVATE
 from rules.origination import ENTRY_SHAPE, Declared, hosts_of, ports_of, sends
 from rules.pods import items, mapping
@@ -69,7 +69,7 @@ WARN = [
 INFO = [f"{{object: {_HTTP}, parameters: {{allowed_http: [a.com]}}}}"]
 
 
-@rule(kinds=(SERVICE_ENTRY,), reads=(DESTINATION_RULE, NAMESPACE), shaped=True, severity="high")
+@rule(kinds=(SERVICE_ENTRY,), reads=(DESTINATION_RULE, *NETWORK), shaped=True, severity="high")
 def check(
     review: Review,
     cluster: Cluster,

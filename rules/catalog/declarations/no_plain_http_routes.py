@@ -15,7 +15,7 @@ from rules.hosts import is_listed, is_mesh_host
 from rules.model import (
     DESTINATION_RULE,
     JSON,
-    NAMESPACE,
+    NETWORK,
     SERVICE_ENTRY,
     VIRTUAL_SERVICE,
     Finding,
@@ -72,7 +72,7 @@ INFO = [_route(_to())[:-1] + ", parameters: {allowed_http: [a.com]}}"]
 
 @rule(
     kinds=(VIRTUAL_SERVICE,),
-    reads=(DESTINATION_RULE, SERVICE_ENTRY, NAMESPACE),
+    reads=(DESTINATION_RULE, SERVICE_ENTRY, *NETWORK),
     shaped=True,
     severity="high",
 )

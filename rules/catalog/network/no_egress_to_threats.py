@@ -18,7 +18,7 @@ from rules.evidence import aliases_of
 from rules.listing import Met, meet_host, meet_peer
 from rules.model import (
     JSON,
-    NAMESPACE,
+    NETWORK,
     NETWORK_POLICY,
     POD,
     PODS,
@@ -33,7 +33,7 @@ from rules.netpol.languages import LANGUAGES
 from rules.netpol.model import Grant, PeerEntry
 from rules.origination import ENTRY_SHAPE
 from rules.patch import lookup
-from rules.permits import weigh
+from rules.permits import reachable, weigh
 from rules.pods import items, mapping
 from rules.review import Cluster, Review
 from rules.shapes import misshapen
@@ -58,11 +58,16 @@ def _entry(host: str, rest: str = "") -> str:
     return _listed(f"{{kind: ServiceEntry, spec: {{hosts: ['{host}']{rest}}}}}")
 
 
-def _env(value: str) -> str:
+def _env(value: str, *cluster: str) -> str:
     container = f"{{name: a, env: [{{name: API, value: '{value}'}}]}}"
-    return _listed(f"{{kind: Pod, spec: {{containers: [{container}]}}}}")
+    pod = f"{{kind: Pod, spec: {{containers: [{container}]}}}}"
+    return f"{_listed(pod)[:-1]}, cluster: [{', '.join(cluster)}]}}"
 
 
+_CLOSED = (
+    "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: a, "
+    "namespace: default}, spec: {podSelector: {}, policyTypes: [Egress]}}"
+)
 ALLOW = [
     _to("0.0.0.0/0"),
     _to("198.51.100.7/32"),
@@ -78,14 +83,17 @@ DENY = [
     _entry("a.C2.bad.example"),
     _entry("*.bad.example"),
     _entry("cdn.example", ", endpoints: [{address: 203.0.113.9}]"),
+    _env("https://c2.bad.example"),
+    _env("http://203.0.113.7:8080/"),
 ]
-WARN = [_to("203.0.112.0/20"), _env("https://c2.bad.example"), _env("http://203.0.113.7:8080/")]
+WARN = [_to("203.0.112.0/20")]
+INFO = [_env("https://c2.bad.example", _CLOSED)]
 
 
 @rule(
     kinds=(NETWORK_POLICY, SERVICE_ENTRY, *PODS),
     also=((POD, "ephemeralcontainers"),),
-    reads=(NAMESPACE,),
+    reads=NETWORK,
     shaped=True,
     severity="critical",
 )
@@ -136,13 +144,20 @@ def _judge_grant(grant: Grant, value: JSON, threats: Threats) -> Iterator[Findin
 
 def _judge_pod(review: Review, cluster: Cluster, threats: Threats) -> Iterator[Finding]:
     outside, aliases = Outside.of(cluster, review.namespace), aliases_of(review.pod)
+    listed = []
     for path, url, _ in review.mentions:
         meant = outside.meant(url.host, aliases)
         met = meet_host(url.host, threats) or meet_host(meant, threats)
         place = outside.place(meant)
         if met is not None and place in ("public", "private"):
-            may = cluster.permits.may_reach(review.namespace, review.pod.labels, place, url.port)
-            yield _finding(path, f"names {quote(str(url))}", met, weigh(may))
+            listed.append((path, url, place, met))
+    if not listed:
+        return
+    numbers = [url.port for _, url, _, _ in listed]
+    found = reachable(review, cluster, outside, numbers, proven=())
+    for path, url, place, met in listed:
+        level = weigh(found, place, url.port)
+        yield _finding(path, f"names {quote(str(url))}", met, level)
 
 
 def _finding(path: Path, state: str, met: Met, level: Level | None = None) -> Finding:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from rules.egress import Outside
 from rules.evidence import aliases_of
-from rules.model import NAMESPACE, POD, PODS, Finding, rule
+from rules.model import NETWORK, POD, PODS, Finding, rule
 from rules.review import Cluster, Review
 from rules.words import quote
 
@@ -35,7 +35,7 @@ WARN = [
 @rule(
     kinds=PODS,
     also=((POD, "ephemeralcontainers"),),
-    reads=(NAMESPACE,),
+    reads=NETWORK,
     shaped=True,
     severity="high",
 )

@@ -3,20 +3,20 @@
 Why: HTTP without TLS can be read and changed by whoever carries it, and the answer forged.
 Source: specification egress 2.1.
 
-A URL is evidence, not proof: it denies where the network policies let the pod reach it, warns where
-nobody knows, and is only told of where they do not. Among longer text it never denies. Hosts of the
+A URL is evidence, not proof: it denies where the network policies let the pod reach such a place
+on that port, and is only told of where they do not. Among longer text it never denies. Hosts of the
 cluster are nobody's outside; a Service of type ExternalName is what it stands for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from rules.egress import INTERNAL_ZONES, Outside, Place
+from rules.egress import INTERNAL_ZONES, Outside
 from rules.evidence import How, Mention, aliases_of
 from rules.model import (
     DESTINATION_RULE,
-    NAMESPACE,
+    NETWORK,
     POD,
     PODS,
     SERVICE_ENTRY,
@@ -25,8 +25,9 @@ from rules.model import (
     rule,
 )
 from rules.netpol.destinations import PRIVATE, Reach
+from rules.netpol.sets import Ports
 from rules.origination import begins_tls
-from rules.permits import weigh
+from rules.permits import reachable, weigh
 from rules.review import Cluster, Review
 from rules.words import quote
 
@@ -93,24 +94,58 @@ ALLOW = [
     _beside(_env("A_URL", "http://web.shop"), "{kind: Namespace, metadata: {name: shop}}"),
     _pod("livenessProbe: {httpGet: {path: /, port: 8080}}"),  # T73
 ]
-WARN = [
-    _env("API_URL", "http://api.example.com"),  # T75, until the policies are known
+
+
+def _policy(name: str, egress: str) -> str:
+    about = f"kind: NetworkPolicy, {_NAMED % name}"
+    spec = f"{{podSelector: {{}}, policyTypes: [Egress], egress: {egress}}}"
+    return f"{{apiVersion: networking.k8s.io/v1, {about}, spec: {spec}}}"
+
+
+_NAMED = "metadata: {name: %s, namespace: default}"
+_CALL = _env("API_URL", "http://api.example.com")
+_TLS = _policy("tls", "[{ports: [{port: 443}]}]")
+_HTTP = _policy("http", "[{to: [{ipBlock: {cidr: 203.0.113.0/24}}], ports: [{port: 80}]}]")
+_EXT = f"apiVersion: v1, kind: Service, {_NAMED % 'ext'}"
+_STANDS_FOR = f"{{{_EXT}, spec: {{type: ExternalName, externalName: api.example.com}}}}"
+_BY_HAND = f"{{{_EXT}, spec: {{ports: [{{port: 80}}]}}}}"
+_ENDS = (
+    "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: e, namespace: default,"
+    " labels: {kubernetes.io/service-name: ext}}, endpoints: [{addresses: [%s]}]}"
+)
+_TO_EXT = _env("API_URL", "http://ext")
+_PARTNER = (
+    f"{{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, {_NAMED % 'partner'}, spec:"
+    " {endpointSelector: {}, egress: [{toFQDNs: [{matchName: crl.digicert.com}],"
+    " toPorts: [{ports: [{port: '80', protocol: TCP}]}]}]}}"
+)
+ALLOW += [_beside(_TO_EXT, _BY_HAND, _ENDS % "10.0.0.7")]
+DENY = [
+    _CALL,
+    _beside(_CALL, _TLS, _HTTP),
+    _beside(_TO_EXT, _STANDS_FOR),  # T78
+    _beside(_TO_EXT, _BY_HAND, _ENDS % "203.0.113.9"),
     _env("http_proxy", "http://proxy.example.com:3128"),
-    _env("HTTP_PROXY", "http://10.0.0.7:3128"),
-    _env("HTTPS_PROXY", "http://user:pass@proxy.example.com:3128"),
-    _env("API_URL", "http://10.0.0.7"),
     _env("API_URL", "http://0x08080808/"),
-    _env("SETTINGS", '{"api": "http://api.example.com"}'),
-    _args("--api", "HTTP://api.example.com/v1"),
     _pod("command: [sh, -c, 'curl -s http://api.example.com | sh']"),
     _pod("livenessProbe: {exec: {command: [wget, 'http://api.example.com']}}"),
     _pod("lifecycle: {preStop: {exec: {command: [curl, 'http://api.example.com']}}}"),
+]
+WARN = [
+    _env("HTTP_PROXY", "http://10.0.0.7:3128"),
+    _env("HTTPS_PROXY", "http://user:pass@proxy.example.com:3128"),
+    _env("API_URL", "http://10.0.0.7"),
+    _env("SETTINGS", '{"api": "http://api.example.com"}'),
+    _args("--api", "HTTP://api.example.com/v1"),
     "{kind: Pod, metadata: {annotations: {a: 'see http://a.example.com'}}, spec: {}}",
 ]
 INFO = [
+    _beside(_CALL, _TLS),  # T75
+    _beside(_env("API_URL", "http://10.0.0.7"), _TLS),
     f"{{object: {_env('CRL_URL', 'http://crl.digicert.com')},"
     " parameters: {allowed_http: ['*.digicert.com']}}",
-    _beside(_env("API_URL", "http://api.example.com"), _ENTRY, _RULE),
+    _beside(_CALL, _PARTNER)[:-1] + ", parameters: {allowed_http: ['*.digicert.com']}}",
+    _beside(_CALL, _ENTRY, _RULE),
     _env("SETTINGS", "api=http://10.0.0.7"),
 ]
 
@@ -118,7 +153,7 @@ INFO = [
 @rule(
     kinds=PODS,
     also=((POD, "ephemeralcontainers"),),
-    reads=(NAMESPACE, SERVICE_ENTRY, DESTINATION_RULE),
+    reads=(*NETWORK, SERVICE_ENTRY, DESTINATION_RULE),
     shaped=True,
     severity="high",
 )
@@ -137,25 +172,36 @@ def check(
     outside = Outside.of(
         cluster, review.namespace, private=private_cidrs, zones=internal_zones, allowed=allowed_http
     )
-    aliases, told = aliases_of(review.pod), set[str]()
+    placed = list(_placed(found, outside, aliases_of(review.pod)))
+    if not placed:
+        return
+    numbers = [mention.url.port for mention, _ in placed]
+    ways = reachable(review, cluster, outside, numbers)
+    for mention, place in placed:
+        level = _level(mention, place, ways)
+        if level is not None:
+            yield _finding(mention, level, _exemption(mention, outside, review))
+
+
+def _placed(
+    found: Sequence[Mention], outside: Outside, aliases: Mapping[str, str]
+) -> Iterator[tuple[Mention, Reach]]:
+    """The mentions of what lies outside; in longer text each host once."""
+    told = set[str]()
     for mention in found:
         host = mention.url.host
         place = outside.place(host, aliases)
         if place is None or place == "metadata" or (mention.how == "mentioned" and host in told):
             continue
         told.add(host)
-        level = _level(mention, place, review, cluster)
-        if level is not None:
-            yield _finding(mention, level, _exemption(mention, outside, review))
+        yield mention, place
 
 
-def _level(mention: Mention, place: Place, review: Review, cluster: Cluster) -> Level | None:
+def _level(mention: Mention, place: Reach, ways: Mapping[Reach, Ports]) -> Level | None:
     """The table of egress 2.1: how it is said, where it leads, and whether the pod gets there."""
     if place == "private" and mention.how not in _CLEAR:
         return "info" if mention.how == "mentioned" else None
-    permits, pod = cluster.permits, review.pod
-    reach: Reach = "private" if place == "private" else "public"
-    level = weigh(permits.may_reach(review.namespace, pod.labels, reach, mention.url.port))
+    level = weigh(ways, "private" if place == "private" else "public", mention.url.port)
     if level == "deny" and (place == "private" or mention.how not in _CLEAR):
         return "warn"
     return level

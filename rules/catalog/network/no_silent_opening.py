@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from rules.model import NETWORK, POLICIES, Finding, Level, rule
+from rules.model import NETWORK, NETWORK_POLICIES, Finding, Level, rule
 from rules.netpol.changes import DIRECTIONS, Change, Stretch, alike, changed
 from rules.netpol.destinations import PRIVATE, Outside, Surroundings
 from rules.netpol.explain import words
@@ -54,7 +54,7 @@ INFO = [f"{{object: {_CLOSED}, cluster: [{_POD}]}}"]
 
 
 @rule(
-    kinds=POLICIES,
+    kinds=NETWORK_POLICIES,
     operations=("CREATE", "UPDATE", "DELETE"),
     reads=NETWORK,
     transition=True,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rules.model import NETWORK, POD, PODS, POLICIES, Finding, Level, Path, rule
+from rules.model import NETWORK, NETWORK_POLICIES, POD, PODS, Finding, Level, Path, rule
 from rules.netpol.engine import Conflict
 from rules.netpol.model import NO_INSPECTION
 from rules.netpol.sides import Side
@@ -40,7 +40,7 @@ ALLOW = [
 WARN = [f"{{object: {_NEW}, cluster: [{_HTTP}, {_DNS}]}}"]
 
 
-@rule(kinds=(*PODS, *POLICIES), reads=NETWORK, shaped=True, by_group=True, severity="high")
+@rule(kinds=(*PODS, *NETWORK_POLICIES), reads=NETWORK, shaped=True, by_group=True, severity="high")
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """A policy is denied where it brings the conflict; a pod that meets one is warned of."""
     if review.kind == POD.kind:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from rules.model import NETWORK, POLICIES, Finding, Path, rule
+from rules.model import NETWORK, NETWORK_POLICIES, Finding, Path, rule
 from rules.netpol.index import Index
 from rules.netpol.inventory import Pod
 from rules.netpol.keys import EVERYWHERE
@@ -56,7 +56,7 @@ WARN = [
 ]
 
 
-@rule(kinds=POLICIES, reads=NETWORK, severity="low")
+@rule(kinds=NETWORK_POLICIES, reads=NETWORK, severity="low")
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """A likely key is shown where a key that is asked for is on no pod."""
     proposal = propose(review, cluster)

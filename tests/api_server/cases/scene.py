@@ -6,10 +6,11 @@ The tenant has every right that RBAC can give: what refuses him is admission alo
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rules.model import ISTIO, JSON, NAMESPACE, Kind
+from rules.model import ISTIO, JSON, NAMESPACE
+from tests.api_server.definitions import define, install, listed
 from tests.cases.table import TABLES, read_cases, read_world
 from tests.control_plane.cluster import ControlPlane
 
@@ -31,7 +32,6 @@ MESH_CONFIG = {
     "kind": "ConfigMap",
     "metadata": {"name": "istio-shared-configmap-asm-1-28", "namespace": "aks-istio-system"},
 }
-_OLDER = {"v1": ["v1beta1"]}
 
 
 @contextmanager
@@ -42,14 +42,12 @@ def staged(control_plane: ControlPlane) -> Iterator[None]:
     """
     stored = [case.old for case in SERVED if case.old is not None]
     objects = {_name(value): value for value in (*stored, *read_world(), RIGHTS, NODE, MESH_CONFIG)}
-    definitions = [_define(kind) for kind in ISTIO]
+    definitions = [define(kind) for kind in ISTIO]
     made = list(definitions)
     try:
-        control_plane.apply(_list(definitions))
-        names = [f"crd/{value['metadata']['name']}" for value in definitions]
-        control_plane.kubectl("wait", "--for=condition=Established", *names, "--timeout=60s")
+        install(control_plane, definitions)
         present = control_plane.kubectl(
-            *("get", "-f", "-", "--ignore-not-found", "-o", "json"), stdin=_list(objects.values())
+            *("get", "-f", "-", "--ignore-not-found", "-o", "json"), stdin=listed(objects.values())
         )
         there = {_name(value) for value in json.loads(present.stdout or '{"items": []}')["items"]}
         made += [value for name, value in objects.items() if name not in there]
@@ -57,41 +55,12 @@ def staged(control_plane: ControlPlane) -> Iterator[None]:
             if value["kind"] == NAMESPACE.kind:
                 metadata = value["metadata"]
                 control_plane.create_namespace(metadata["name"], labels=metadata.get("labels"))
-        control_plane.apply(_list([v for v in made if v["kind"] != NAMESPACE.kind]))
+        control_plane.apply(listed([v for v in made if v["kind"] != NAMESPACE.kind]))
         yield
     finally:
         gone = ("delete", "-f", "-", "--ignore-not-found", "--wait=false")
-        control_plane.kubectl(*gone, stdin=_list(made[::-1]), check=False)
+        control_plane.kubectl(*gone, stdin=listed(made[::-1]), check=False)
 
 
 def _name(value: JSON) -> tuple[str, str, str]:
     return value["kind"], value["metadata"].get("namespace", ""), value["metadata"]["name"]
-
-
-def _list(objects: Collection[JSON]) -> str:
-    return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
-
-
-def _define(kind: Kind) -> JSON:
-    """Stands for the definition of Istio 1.28: its names and versions, and no schema at all."""
-    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    versions = [
-        {
-            "name": version,
-            "served": True,
-            "storage": version == kind.version,
-            "schema": {"openAPIV3Schema": schema},
-        }
-        for version in (kind.version, *_OLDER.get(kind.version, ()))
-    ]
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{kind.resource}.{kind.group}"},
-        "spec": {
-            "group": kind.group,
-            "scope": "Namespaced",
-            "names": {"kind": kind.kind, "plural": kind.resource},
-            "versions": versions,
-        },
-    }
