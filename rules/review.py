@@ -226,7 +226,8 @@ class Cluster:
     `control_planes` are their revisions without tags. `networks` gives all that network policies
     say and are about, as the engine reads it that a rulebook names; `permits` knows what they let
     pods reach. `absent` names what was not given and so does not exist. In a `live` view nothing is
-    assumed: what is not there does not exist, or is not known yet. `reads` None may ask for everything; rules get a view limited to what they declare.
+    assumed: what is not there does not exist, or is not known yet. `reads` None may ask for
+    everything; rules get a view limited to what they declare.
     """
 
     site: Site = field(default_factory=Site)
