@@ -111,7 +111,7 @@ class Kinds:
         metadata = mapping(value, "metadata")
         if not identity.namespace or metadata.get("namespace") == identity.namespace:
             return identity.key, value
-        return identity.key, value | {"metadata": metadata | {"namespace": identity.namespace}}
+        return identity.key, value | {"metadata": {**metadata, "namespace": identity.namespace}}
 
 
 def name_in(value: JSON) -> str:
