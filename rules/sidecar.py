@@ -14,8 +14,7 @@ from rules.injection import INIT, INJECTED, PROXY, VALIDATION
 from rules.model import JSON, Path
 from rules.pods import Container, Pod, mapping
 from rules.review import Cluster, Review
-from rules.sidecar_settings import wrong_settings
-from rules.site import TRUSTED_NAMES
+from rules.sidecar_settings import wrong_settings, wrong_variables
 from rules.words import quote
 
 _NAMES = tuple(INJECTED)  # no set, since what stands in name may be anything
@@ -59,20 +58,22 @@ class Flaw(NamedTuple):
 class Sidecar(NamedTuple):
     """A pod looked at for its sidecar. `cni`: Istio's CNI plugin redirects, no init container.
 
-    `image` is a regular expression that the images of Istio's containers begin with, `homes` are
-    the namespaces in which the control plane may be.
+    `image` is a regular expression that the images of Istio's containers begin with, `homes`:
+    nobody looked at the author's text before, and these namespaces may hold the control plane; else
+    the injector wrote what stands there, and how it is configured is up to the platform.
     """
 
     pod: Pod
     cni: bool = False
     image: str = IMAGE
-    homes: frozenset[str] = TRUSTED_NAMES
+    homes: frozenset[str] | None = None
 
     @classmethod
     def of(cls, review: Review, cluster: Cluster, image: str) -> Sidecar:
         """That of the pod under review, in this cluster."""
         site = cluster.site
-        homes = site.trusted.namespaces | {site.mesh.root}
+        unseen = "raw" in review.phases
+        homes = site.trusted.namespaces | {site.mesh.root} if unseen else None
         return cls(review.pod, site.mesh.redirection == "CNIChaining", image, homes)
 
     @property
@@ -147,7 +148,10 @@ class Sidecar(NamedTuple):
             yield f"its command is {quote(value['command'])}, and Istio sets none"
         yield from _wrong_args(name, value.get("args"))
         yield from _wrong_rights(name, mapping(value, "securityContext"))
-        yield from wrong_settings(value, self.homes)
+        if self.homes is None:
+            yield from wrong_variables(value)
+        else:
+            yield from wrong_settings(value, self.homes)
 
     @property
     def _mode(self) -> str:

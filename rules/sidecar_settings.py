@@ -17,13 +17,14 @@ from rules.model import JSON
 from rules.pods import Container, handlers, items, mapping
 from rules.words import quote
 
+_NEVER = ("DISABLE_ENVOY", "ISTIO_BOOTSTRAP_OVERRIDE")
+"""Variables that no platform sets: they turn the proxy off, or bring another configuration."""
 _SWITCHES = frozenset(
     {
+        *_NEVER,
         "CA_ROOT_CA",
-        "DISABLE_ENVOY",
         "DISABLE_REDIRECTION_ON_LOCAL_LOOPBACK",
         "ISTIO_BOOTSTRAP",
-        "ISTIO_BOOTSTRAP_OVERRIDE",
         "ISTIO_OUTBOUND_OWNER_GROUPS",
         "ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE",
         "LD_LIBRARY_PATH",
@@ -31,7 +32,7 @@ _SWITCHES = frozenset(
         "XDS_ROOT_CA",
     }
 )
-"""Variables that Istio's template never sets, and what they do no platform asks for."""
+"""Variables that Istio's template does not set, and by which an author gets past it."""
 _MODE = "ISTIO_META_INTERCEPTION_MODE"
 _CONFIG = "PROXY_CONFIG"
 _FILES = frozenset({"binarypath", "configpath", "customconfigfile", "proxybootstraptemplatepath"})
@@ -57,8 +58,15 @@ _ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 """Where the API server itself mounts a token, into every container."""
 
 
+def wrong_variables(container: Mapping[str, JSON]) -> Iterator[str]:
+    """What no injector sets, however the platform configured it, each in a few words."""
+    for _, variable in items(container, (), "env"):
+        if variable.get("name") in _NEVER:
+            yield _switched(variable["name"])
+
+
 def wrong_settings(container: Mapping[str, JSON], homes: frozenset[str]) -> Iterator[str]:
-    """What Istio does not set in one of its containers, each in a few words.
+    """What an author wrote into a container that Istio's template does not have, likewise.
 
     `homes` are the namespaces in which the control plane may be.
     """
@@ -83,7 +91,11 @@ def _wrong_variable(name: JSON, value: JSON, homes: frozenset[str]) -> Iterator[
     elif name == _CONFIG:
         yield from _wrong_config(value, homes)
     elif isinstance(name, str) and name in _SWITCHES:
-        yield f"its env has {name}, which turns the proxy off or changes it"
+        yield _switched(name)
+
+
+def _switched(name: str) -> str:
+    return f"its env has {name}, which turns the proxy off or changes it"
 
 
 def _wrong_config(text: JSON, homes: frozenset[str]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from rules.patch import lookup
 from rules.pods import Pod
 from rules.review import Cluster, Content, Review
 from rules.sidecar import Sidecar
-from rules.site import Site
+from rules.site import TRUSTED_NAMES, Site
 from tests.examples import RULES, rulebook
 from tests.reviews import RESTRICTED
 from webhook.injector import inject
@@ -45,7 +45,8 @@ def _said(pod: JSON, *names: str, phases: tuple[Phase, ...] = ("final",), **para
 @pytest.mark.parametrize("native", [True, False])
 def test_a_genuine_sidecar_is_taken_for_one(native: bool) -> None:  # noqa: FBT001
     pod = _pod(native=native)
-    assert list(Sidecar(Pod.of(pod)).flaws()) == []
+    for homes in (None, TRUSTED_NAMES):
+        assert list(Sidecar(Pod.of(pod), homes=homes).flaws()) == []
     assert _said(pod, "sidecar-genuine", "sidecar-not-bypassed") == set()
     assert _said(pod, "image-exact", registries=["docker.io"]) == set()
 
@@ -62,6 +63,15 @@ def test_where_nothing_is_mutated_the_stored_pod_is_judged_all_the_same() -> Non
     pod = _pod(native=True)
     del pod["metadata"]["annotations"]
     assert _said(pod, "sidecar-genuine", phases=("final", "raw"))
+
+
+@pytest.mark.parametrize(("phases", "told"), [(("final",), False), (("final", "raw"), True)])
+def test_how_the_injector_is_configured_is_up_to_the_platform(
+    *, phases: tuple[Phase, ...], told: bool
+) -> None:
+    pod = _pod(native=True)
+    pod["spec"]["initContainers"][1]["env"][1]["value"] = "ca.example:443"
+    assert bool(_said(pod, "sidecar-genuine", phases=phases)) is told
 
 
 INIT_PATH = ("spec", "initContainers", 0)
@@ -131,7 +141,7 @@ PROXY_PATH = ("spec", "initContainers", 1)
 def test_what_istio_never_makes_is_told(place: Any, value: JSON, words: str) -> None:
     pod = _pod(native=True)
     lookup(pod, place[:-1])[place[-1]] = value
-    told = [flaw.message for flaw in Sidecar(Pod.of(pod)).flaws()]
+    told = [flaw.message for flaw in Sidecar(Pod.of(pod), homes=TRUSTED_NAMES).flaws()]
     assert any(words in message for message in told), told
 
 
@@ -156,7 +166,7 @@ def test_what_istio_never_makes_is_told(place: Any, value: JSON, words: str) -> 
 def test_what_a_platform_configures_is_no_forgery(place: Any, value: JSON) -> None:
     pod = _pod(native=True)
     lookup(pod, place[:-1])[place[-1]] = value
-    assert list(Sidecar(Pod.of(pod)).flaws()) == []
+    assert list(Sidecar(Pod.of(pod), homes=TRUSTED_NAMES).flaws()) == []
 
 
 def test_a_container_that_only_takes_the_name_is_not_left_out() -> None:

@@ -51,11 +51,6 @@ def _pod(first: str, *others: str, tls: str = "istio", notes: str = "", mesh: st
 
 
 _STAYS = "restartPolicy: Always"
-_STEERED = (
-    "env: [{name: CA_ADDR, value: 'ca.evil.example:15012'}],"
-    " lifecycle: {postStart: {exec: {command: [sh]}}},"
-    " volumeMounts: [{name: a, mountPath: /usr/local/bin}]"
-)
 _CNI = "redirection: CNIChaining"
 _CHAINED = (
     "sidecar.istio.io/interceptionMode: REDIRECT,"
@@ -91,7 +86,6 @@ DENY = [
     _pod(_init(), _proxy(f"{_STAYS}, command: [sh]", image="evil.example/x:1")),
     _pod(_init(), _proxy(f"{_STAYS}, env: [{{name: DISABLE_ENVOY}}]", user=0)),
     _pod(_init(), _proxy(_STAYS, args="router", user=0)),
-    _pod(_init(), _proxy(f"{_STAYS}, {_STEERED}")),
     _pod(_init("-d, '15090,15021,15020,8080', -o, '443'"), _proxy(_STAYS)),
     _pod(_init(everything="''", more="command: ['true']"), _proxy(_STAYS)),
     _pod(_init(), _proxy(_STAYS), tls="disabled"),
