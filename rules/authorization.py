@@ -18,6 +18,7 @@ from rules.pods import mapping
 Kind = Literal["everything", "negative", "any-source"]
 
 _IDENTITIES = ("principals", "requestPrincipals", "namespaces", "serviceAccounts", "trustDomains")
+_FROM_TLS = ("principals", "namespaces", "serviceAccounts", "trustDomains")
 _ADDRESSES = ("ipBlocks", "remoteIpBlocks")
 _OPERATION = ("hosts", "ports", "methods", "paths")
 _KEYS = {
@@ -90,6 +91,21 @@ def void_values(found: JSON, path: Path) -> Iterator[tuple[Path, str]]:
                     for place, text in _values(values, (*where, field)):
                         if text is not None and _never_matches(name, text):
                             yield place, text
+
+
+def named_identities(found: JSON, path: Path) -> Iterator[tuple[Path, JSON]]:
+    """The lists of identities that callers have by mutual TLS alone, with their places."""
+    for index, value in enumerate(found if isinstance(found, list) else ()):
+        for where, fields in _items(mapping(value), "from", "source", (*path, index)):
+            for name in _FROM_TLS:
+                if fields.get(name):
+                    yield (*where, name), fields[name]
+        for where, condition in _list(mapping(value), "when", (*path, index)):
+            stated = mapping(condition)
+            key = stated.get("key")
+            about_them = not isinstance(key, str) or _KEYS.get(key) in _FROM_TLS
+            if about_them and stated.get("values"):
+                yield (*where, "values"), stated["values"]
 
 
 def _openings(value: Mapping[str, JSON], path: Path, *, mesh_wide: bool) -> Iterator[Opening]:

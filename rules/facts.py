@@ -16,8 +16,11 @@ from rules.model import (
     JSON,
     MUTATING_WEBHOOKS,
     NAMESPACE,
+    NETWORK_POLICIES,
     PEER_AUTHENTICATION,
+    PODS,
     RUNTIME_CLASS,
+    SERVICE,
     SERVICE_ENTRY,
     Kind,
 )
@@ -28,6 +31,14 @@ MANAGED_LABEL = "sallyport.dev/managed"
 
 MESH_POLICIES = (PEER_AUTHENTICATION, DESTINATION_RULE, AUTHORIZATION_POLICY, SERVICE_ENTRY)
 """The kinds of which a Cluster holds MeshPolicies."""
+
+
+_COUNTED: Mapping[str, tuple[Kind, ...]] = {
+    "network policy": NETWORK_POLICIES,
+    "pod, nor a workload that makes one,": PODS,
+    "Service": (SERVICE,),
+}
+"""What does not exist where none is given; for other kinds something stands in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +119,27 @@ def facts_of(objects: Iterable[JSON]) -> Facts:
     """What there is to know of these objects; of two with one name the later counts."""
     found: dict[Kind, dict[str, Any]] = {}
     for value in objects:
-        name = mapping(value).get("kind")
-        kind = _BY_NAME.get(name) if isinstance(name, str) else None
+        kind = _BY_NAME.get(kind_of(value))
         if kind is not None:
             key, fact = _READERS[kind](value)
             found.setdefault(kind, {})[key] = fact
     return found
+
+
+def absent_from(objects: Iterable[JSON]) -> tuple[str, ...]:
+    """What these objects, all that are given, hold none of, in words."""
+    given = frozenset(map(kind_of, objects))
+    return tuple(
+        name
+        for name, kinds in _COUNTED.items()
+        if given.isdisjoint((kind.group, kind.kind) for kind in kinds)
+    )
+
+
+def kind_of(value: JSON) -> tuple[str, str]:
+    """The API group and the kind that an object states, "" for what it does not."""
+    stated = mapping(value)
+    return str(stated.get("apiVersion", "")).rpartition("/")[0], str(stated.get("kind", ""))
 
 
 def by_namespace(policies: Iterable[MeshPolicy]) -> MeshPolicies:
@@ -161,4 +187,4 @@ _READERS: Mapping[Kind, Callable[[JSON], tuple[str, Any]]] = {
     MUTATING_WEBHOOKS: _webhooks,
     **dict.fromkeys(MESH_POLICIES, _mesh_policy),
 }
-_BY_NAME = {kind.kind: kind for kind in _READERS}
+_BY_NAME = {(kind.group, kind.kind): kind for kind in _READERS}

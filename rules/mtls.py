@@ -19,6 +19,7 @@ Level = Literal["mesh", "namespace", "workload", "none"]
 
 DEFAULT = "PERMISSIVE"
 """What workloads ask for where no policy says anything: clear text is accepted."""
+STRICT = "STRICT"
 INHERITING = (None, "", "UNSET")
 
 

@@ -10,7 +10,15 @@ from typing import Any, NamedTuple, TypeVar
 from rules.content import NOTHING, Content, Lazy
 from rules.enforcement import empty_index, index_of
 from rules.evidence import Mention
-from rules.facts import MESH_POLICIES, Facts, MeshPolicies, Namespace, by_namespace, facts_of
+from rules.facts import (
+    MESH_POLICIES,
+    Facts,
+    MeshPolicies,
+    Namespace,
+    absent_from,
+    by_namespace,
+    facts_of,
+)
 from rules.model import (
     AUTHORIZATION_POLICY,
     DESTINATION_RULE,
@@ -162,9 +170,10 @@ class Cluster:
     object of a kind, and the view is complete for that kind. `injectors` are the revisions of the
     sidecar injectors, tags where they have one, None where no webhook configuration is known;
     `control_planes` are their revisions without tags. `networks` gives all that network policies
-    say and are about, as the engine reads it that a rulebook names. In a `live` view nothing is
-    assumed: what is not there does not exist, or is not known yet. `reads` None may ask for
-    everything; rules get a view limited to what they declare.
+    say and are about, as the engine reads it that a rulebook names. `absent` names what was not
+    given and so does not exist. In a `live` view nothing is assumed: what is not there does not
+    exist, or is not known yet. `reads` None may ask for everything; rules get a view limited to
+    what they declare.
     """
 
     site: Site = field(default_factory=Site)
@@ -176,6 +185,7 @@ class Cluster:
     networks: Callable[[Network], Index] | None = None
     reads: frozenset[Kind] | None = None
     live: bool = False
+    absent: tuple[str, ...] = ()
     _made: dict[Hashable, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
     _steady: dict[Hashable, Any] = field(
         default_factory=dict, init=False, compare=False, repr=False
@@ -185,7 +195,8 @@ class Cluster:
     def of(cls, objects: Iterable[JSON], site: Site | None = None) -> Cluster:
         """The view of these objects; of two with one name the later counts."""
         objects = tuple(objects)
-        return cls.holding(facts_of(objects), site, networks=cache(partial(index_of, objects)))
+        found = cls.holding(facts_of(objects), site, networks=cache(partial(index_of, objects)))
+        return replace(found, absent=absent_from(objects))
 
     @classmethod
     def holding(
@@ -354,6 +365,7 @@ class Cluster:
         if self.injectors is None:
             known = printable(", ".join(sorted(self.revisions)))
             said.append(f"no sidecar injector is given: mesh revisions {known} are assumed")
+        said += [f"no {name} is given: there is none" for name in self.absent]
         return tuple(said)
 
     def _declared(self, kind: Kind) -> None:

@@ -67,6 +67,7 @@ _CONTAINER = {
     "image": str,
     "command": [str],
     "args": [str],
+    "envFrom": [dict],
     "env": [{"name": str, "value": str, "valueFrom": dict}],
     "restartPolicy": str,
     "ports": [{"name": str, "hostPort": int, "containerPort": int, "protocol": str}],
@@ -80,7 +81,7 @@ _CONTAINER = {
     },
     **dict.fromkeys(PROBES, _HANDLER),
     "lifecycle": dict.fromkeys(HOOKS, _HANDLER),
-    "volumeMounts": [{"name": str, "subPath": str, "subPathExpr": str}],
+    "volumeMounts": [{"name": str, "mountPath": str, "subPath": str, "subPathExpr": str}],
     "volumeDevices": [dict],
 }
 _POD = {

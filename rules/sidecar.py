@@ -14,6 +14,7 @@ from rules.injection import INIT, INJECTED, PROXY, VALIDATION
 from rules.model import JSON, Path
 from rules.pods import Container, Pod, mapping
 from rules.review import Cluster, Review
+from rules.sidecar_settings import wrong_settings, wrong_variables
 from rules.words import quote
 
 _NAMES = tuple(INJECTED)  # no set, since what stands in name may be anything
@@ -34,7 +35,6 @@ _FLAGS = {
 _HARMLESS = re.compile(
     r"--log_output_level=[A-Za-z0-9:,_-]*|--log_as_json|--force-apply|--native-nftables"
 )
-_BAD_ENV = ("ISTIO_BOOTSTRAP_OVERRIDE", "DISABLE_ENVOY")
 _ADDED = {INIT: ("NET_ADMIN", "NET_RAW")}
 _REDIRECTED = {
     "sidecar.istio.io/interceptionMode": "REDIRECT",
@@ -58,17 +58,23 @@ class Flaw(NamedTuple):
 class Sidecar(NamedTuple):
     """A pod looked at for its sidecar. `cni`: Istio's CNI plugin redirects, no init container.
 
-    `image` is a regular expression that the images of Istio's containers begin with.
+    `image` is a regular expression that the images of Istio's containers begin with, `homes`:
+    nobody looked at the author's text before, and these namespaces may hold the control plane; else
+    the injector wrote what stands there, and how it is configured is up to the platform.
     """
 
     pod: Pod
     cni: bool = False
     image: str = IMAGE
+    homes: frozenset[str] | None = None
 
     @classmethod
     def of(cls, review: Review, cluster: Cluster, image: str) -> Sidecar:
         """That of the pod under review, in this cluster."""
-        return cls(review.pod, cluster.site.mesh.redirection == "CNIChaining", image)
+        site = cluster.site
+        unseen = "raw" in review.phases
+        homes = site.trusted.namespaces | {site.mesh.root} if unseen else None
+        return cls(review.pod, site.mesh.redirection == "CNIChaining", image, homes)
 
     @property
     def claimed(self) -> list[Container]:
@@ -142,11 +148,10 @@ class Sidecar(NamedTuple):
             yield f"its command is {quote(value['command'])}, and Istio sets none"
         yield from _wrong_args(name, value.get("args"))
         yield from _wrong_rights(name, mapping(value, "securityContext"))
-        env = value.get("env")
-        for entry in env if isinstance(env, list) else ():
-            variable = mapping(entry).get("name")
-            if variable in _BAD_ENV:
-                yield f"its env has {variable}, which turns the proxy off or changes it"
+        if self.homes is None:
+            yield from wrong_variables(value)
+        else:
+            yield from wrong_settings(value, self.homes)
 
     @property
     def _mode(self) -> str:
@@ -216,7 +221,8 @@ def _redirected_by_cni(annotations: Mapping[str, str]) -> Iterator[Flaw]:
     """What Istio's CNI plugin reads to redirect all traffic, where no init container does it."""
     for key, wanted in _REDIRECTED.items():
         if annotations.get(key) != wanted:
-            message = f"is {quote(annotations.get(key))}; it must be {quote(wanted)}"
+            stated = f"is {quote(annotations[key])}" if key in annotations else "is not set"
+            message = f"{stated}; it must be {quote(wanted)}"
             yield Flaw((*ANNOTATIONS, key), message, annotations.get(key))
     for key in sorted(annotations):
         if key == _EXCLUDED and not _are_own(annotations[key]):

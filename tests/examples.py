@@ -32,7 +32,7 @@ from webhook.codec import decode
 
 RULES = discover()
 KINDS: Mapping[tuple[str, str], Kind] = {
-    (kind.group, kind.kind): kind for rule in RULES for kind in (*rule.kinds, *PODS)
+    (kind.group, kind.kind): kind for rule in RULES for kind in (*rule.kinds, *PODS, *rule.reads)
 }
 MAP_KEYS = {
     "object", "old", "operation", "subresource", "user", "cluster", "parameters", "phase", "mesh",
@@ -93,7 +93,7 @@ class Example:
             threats=threats,
             network=_network(self.network),
         )
-        return Cluster.of(self.cluster, site)
+        return Cluster.of(map(_stored, self.cluster), site)
 
 
 def kind_of(value: JSON) -> Kind:
@@ -101,6 +101,11 @@ def kind_of(value: JSON) -> Kind:
     group, slash, _ = str(value.get("apiVersion", "")).partition("/")
     name = value["kind"]
     return KINDS[group, name] if slash else next(k for k in KINDS.values() if k.kind == name)
+
+
+def _stored(value: JSON) -> JSON:
+    """The object with the apiVersion that an example may leave out."""
+    return {"apiVersion": kind_of(value).api_version} | value
 
 
 def _network(stated: Mapping[str, Any]) -> Network:

@@ -142,7 +142,7 @@ def test_the_json_of_a_denial(tmp_path: Path) -> None:
         "errors": [],
         "assumed": told["assumed"],
     }
-    assert len(told["assumed"]) == 2
+    assert len(told["assumed"]) == 3
 
 
 def test_what_is_filled_in_is_a_patch_and_no_finding(tmp_path: Path) -> None:
@@ -260,6 +260,28 @@ def test_another_version_or_namespace_is_told_apart(tmp_path: Path) -> None:
         assert [judged.operation for judged in report.judged] == [operation]
 
 
+@pytest.mark.parametrize("namespace", ["blue", "default"])
+def test_what_names_no_namespace_is_where_it_goes_in_the_view_too(
+    namespace: str, tmp_path: Path
+) -> None:
+    """A policy without a namespace isolates the pods that go where it goes."""
+    policy = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: a}, "
+    policy += "spec: {podSelector: {}, policyTypes: [Ingress, Egress]}}\n"
+    pod = POD_TEXT.replace("  namespace: blue\n", "")
+    beside = (_file(tmp_path, "meshed.yaml", MESHED), _file(tmp_path, "policy.yaml", policy))
+    for paths, cluster in ((beside, ()), (beside[:1], beside[1:])):
+        question = Question(
+            paths=(*paths, _file(tmp_path, "pod.yaml", pod)), cluster=cluster, namespace=namespace
+        )
+        spoken = {row.finding.rule for row in check(question, bytes).rows}
+        assert spoken.isdisjoint({"egress-isolated", "ingress-isolated"})
+
+
+def test_another_groups_kind_of_the_same_name_tells_nothing(tmp_path: Path) -> None:
+    other = "{apiVersion: a.example/v1, kind: RuntimeClass, metadata: {name: runc}, handler: runc}"
+    assert _spoken(_check(tmp_path, MESHED, POD_TEXT, other)) == []
+
+
 def test_a_namespace_that_is_only_named_is_trusted_by_its_name_alone(tmp_path: Path) -> None:
     assert not _check(tmp_path, RUNC.replace("blue", "kube-system")).rows
     label = "{name: blue, labels: {sallyport.dev/trust: trusted}}"
@@ -280,12 +302,20 @@ def test_an_image_on_the_list_is_denied_and_a_bad_list_is_a_mistake(tmp_path: Pa
 
 
 def test_each_assumption_is_told(tmp_path: Path) -> None:
-    assert len(_check(tmp_path, RUNC).assumed) == 3
-    assert len(_check(tmp_path, RUNC, MESHED).assumed) == 2
+    report = check(Question(paths=(_file(tmp_path, "meshed.yaml", MESHED),)), bytes)
+    assert [line.split(" is given")[0] for line in report.assumed] == [
+        "no RuntimeClass",
+        "no sidecar injector",
+        "no network policy",
+        "no pod, nor a workload that makes one,",
+        "no Service",
+    ]
+    assert len(_check(tmp_path, RUNC).assumed) == 4
+    assert len(_check(tmp_path, RUNC, MESHED).assumed) == 3
     kata = "{apiVersion: node.k8s.io/v1, kind: RuntimeClass, metadata: {name: kata-vm-isolation}, "
     classes = _file(tmp_path, "classes.yaml", kata + "handler: kata}")
     report = _check(tmp_path, MESHED, POD_TEXT, cluster=(classes,))
-    assert len(report.assumed) == 1
+    assert len(report.assumed) == 2
     assert [o.value for o in report.judged[1].decision.patch] == ["kata-vm-isolation"]
 
 
@@ -463,7 +493,7 @@ def test_a_recorded_review_is_no_part_of_the_view(tmp_path: Path) -> None:
     resource = {"group": "", "version": "v1", "resource": "namespaces"}
     review = _review(object=value, kind=kind, resource=resource, name="blue")
     report = _check(tmp_path, json.dumps(review))
-    assert len(report.assumed) == 3
+    assert len(report.assumed) == 5
     assert report.judged[0].identity.namespace == ""
 
 

@@ -112,7 +112,7 @@ def test_the_installed_command_checks_stdin(*, module: bool, files: Path) -> Non
     assert done.returncode == 1
     told = json.loads(done.stdout)
     assert told["findings"][0]["file"] == "-"
-    assert done.stderr.count("\n") == len(told["assumed"]) == 3
+    assert done.stderr.count("\n") == len(told["assumed"]) == 5
     assert all(line.startswith("assumed: ") for line in done.stderr.splitlines())
 
 

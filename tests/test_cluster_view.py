@@ -38,14 +38,14 @@ def test_the_view_is_made_of_files_and_folders(tmp_path: Path) -> None:
     assert cluster.namespace("blue").labels == {"istio.io/rev": "asm-1"}
     assert cluster.runtime_classes == {"kata": "kata"}
     assert cluster.revisions == {"asm-2"}
-    assert cluster.assumed == ()
+    assert cluster.assumed == tuple(f"no {name} is given: there is none" for name in cluster.absent)
 
 
 def test_what_is_not_given_is_assumed(tmp_path: Path) -> None:
     cluster = load([tmp_path], Site(mesh=Mesh(revision="asm-3")))
     assert cluster.runtime_classes == STOCK_CLASSES
     assert cluster.revisions == {"asm-3"}
-    assert len(cluster.assumed) == 3
+    assert len(cluster.assumed) == 6
 
 
 def test_all_that_cannot_be_read_is_told(tmp_path: Path) -> None:

@@ -191,11 +191,11 @@ PORTLESS = 7
 
 
 def _is_another_rule(path: Path, wrong: JSON) -> bool:  # a case each
-    """Whether a network policy with this is a good one that means something else.
+    """Whether a policy with this is a good one that means something else.
 
     Lists of Cilium hold nobody where they are empty, and an item without ports opens none; no rule
     is no rule; a selector that asks for nothing is one, and so is one with another key; Calico's
-    ports may be numbers and names.
+    ports may be numbers and names. An AuthorizationPolicy without action allows.
     """
     last, item_of = path[-1], path[-2] if len(path) > 1 else ""
     if wrong == []:
@@ -203,7 +203,7 @@ def _is_another_rule(path: Path, wrong: JSON) -> bool:  # a case each
     if wrong == {}:
         return last in _EMPTIED or item_of in {"toPorts", *_SECTIONS}
     if wrong is None:
-        return last in _EMPTIED | _SECTIONS
+        return last in _EMPTIED | _SECTIONS or path == ("spec", "action")
     if "destination" in path and "ports" in path[-2:]:
         return type(wrong) in {int, str} or wrong == ["a"]
     if last in {"port", "number"}:

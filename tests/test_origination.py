@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rules.facts import MeshPolicies, MeshPolicy, by_namespace
+from rules.model import DESTINATION_RULE, SERVICE_ENTRY
 from rules.origination import begins_tls, hosts_of, ports_of, sends
 from rules.review import Cluster
 from tests.examples import RULES, Example
@@ -118,11 +119,13 @@ def test_an_entry_for_a_port_that_leaves_out_tls_ends_it() -> None:
     """No example of its rule: an entry for another port silences it, and rightly."""
     kept = next(one for one in RULES if one.name == "tls-origination-kept")
     entry = {
+        "apiVersion": SERVICE_ENTRY.api_version,
         "kind": "ServiceEntry",
         "metadata": {"name": "e", "namespace": "default"},
         "spec": {"hosts": ["a.com"], "ports": [{"number": 80, "protocol": "HTTP"}]},
     }
     old = {
+        "apiVersion": DESTINATION_RULE.api_version,
         "kind": "DestinationRule",
         "metadata": {"name": "d", "namespace": "default"},
         "spec": rule(SIMPLE),

@@ -276,6 +276,17 @@ def test_the_revision_names_text_and_options() -> None:
 # Mistakes
 
 
+def test_of_many_known_names_it_is_told_where_they_are_listed(tmp_path: Path) -> None:
+    file = tmp_path / "rulebook.yaml"
+    file.write_text("rules: {zzz: {action: warn}}", encoding="utf-8")
+    with pytest.raises(BadRulebook) as bad:
+        load(file)
+    [mistake] = bad.value.mistakes
+    assert mistake.message == (
+        f"rules.zzz is an unknown rule; `sallyport rules` lists the {len(catalogue())} there are"
+    )
+
+
 def test_all_mistakes_are_told_at_once_each_at_its_place() -> None:
     text = """\
 version: 2

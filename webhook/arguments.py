@@ -25,6 +25,7 @@ What it needs:
   a certificate and its key    sallyport certs issue --out certs --san 127.0.0.1
   the cluster                  $KUBECONFIG, or in a pod its service account; or, with --cluster,
                                kubectl get ns,runtimeclass,mutatingwebhookconfiguration -o yaml
+                               and, with -A, all kinds of network policies, pods and services
 Files are read again when they change, an API server is followed. The first line on stdout, once
 the cluster is known, says {"ready": true} and the ports; the decision log follows, a JSON line per
 decision. Everything else goes to stderr."""

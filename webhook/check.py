@@ -100,7 +100,8 @@ class Case:
         """
         documents = list(documents)
         objects = dict(self.stored)
-        objects |= {self._identify(document).key: document.value for document in documents}
+        namespace = self.question.namespace
+        objects |= dict(self.kinds.place(document.value, namespace) for document in documents)
         cluster = Cluster.of(objects.values(), self.rulebook.site)
         first = {id(d): self._judge(d, cluster) for d in documents if _is_namespace(d.value)}
         mended = dict(_mended(first.values()))

@@ -43,10 +43,7 @@ def read(paths: Iterable[Path | str], *, namespace: str = DEFAULT_NAMESPACE) -> 
     """
     reading = read_paths(map(str, paths), sys.stdin.buffer.read)
     kinds = Kinds(catalogue())
-    objects = {
-        kinds.identify(document.value, namespace).key: document.value
-        for document in reading.documents
-    }
+    objects = dict(kinds.place(document.value, namespace) for document in reading.documents)
     return Stored(objects, reading.mistakes, reading.texts)
 
 

@@ -25,6 +25,8 @@ PLACES_PER_RULE = 4
 WARNINGS = 10
 CAUSES = 20
 LONGEST_FIX = 600
+LONGEST_NAMES = 600
+"""Names are kept up to here, and the details of the others given up for it."""
 DETAILS = ("fix", "why", "places", "rules")
 """How much is said, most first; the last is always short enough."""
 
@@ -74,7 +76,9 @@ def _assemble(review: Review, blocks: list[list[Finding]], detail: str, foot: li
     for block in blocks[:RULES_IN_FULL]:
         lines += _block(review, block, detail)
     if blocks[RULES_IN_FULL:]:
-        lines.append(_clip(_more(blocks[RULES_IN_FULL:]), LINE))
+        room = WHOLE - len("\n".join([*lines, "", *foot]))
+        length = room if detail == DETAILS[-1] else max(room, LONGEST_NAMES)
+        lines.append(_clip(_more(blocks[RULES_IN_FULL:]), length))
     return "\n".join(lines + foot)
 
 

@@ -105,6 +105,14 @@ class Kinds:
         own = mapping(value, "metadata").get("namespace")
         return Identity(api_version, kind, own if isinstance(own, str) and own else namespace, name)
 
+    def place(self, value: JSON, namespace: str = DEFAULT_NAMESPACE) -> tuple[Key, JSON]:
+        """Which object this is, and the object as the API server stores it: it says where it is."""
+        identity = self.identify(value, namespace)
+        metadata = mapping(value, "metadata")
+        if not identity.namespace or metadata.get("namespace") == identity.namespace:
+            return identity.key, value
+        return identity.key, value | {"metadata": {**metadata, "namespace": identity.namespace}}
+
 
 def name_in(value: JSON) -> str:
     """The name that an object states; one that is yet to be made as its prefix and `*`."""

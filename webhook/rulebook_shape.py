@@ -20,6 +20,8 @@ Shape = Any
 
 ACTIONS = ("enforce", "warn", "audit", "off")
 MENDS: tuple[Mend, ...] = ("enforce", "warn", "off")
+FEW = 20
+"""So many names are told one by one; only rules are more."""
 _NAMESPACE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _ENFORCED = re.compile(r"[a-z0-9.-]+/(?:\*|[A-Z][A-Za-z0-9]*)")
 
@@ -213,7 +215,10 @@ def _unknown(key: str, keys: Keys) -> str:
         return f"is an unknown {keys.called}; did you mean {near[0]}?"
     if not keys.shapes:
         return f"is an unknown {keys.called}; there is none"
-    return f"is an unknown {keys.called}; known are {enumerate_words(sorted(keys.shapes), 'and')}"
+    known = sorted(keys.shapes)
+    if len(known) > FEW:
+        return f"is an unknown {keys.called}; `sallyport rules` lists the {len(known)} there are"
+    return f"is an unknown {keys.called}; known are {enumerate_words(known, 'and')}"
 
 
 def _show(value: JSON) -> str:

@@ -20,7 +20,13 @@ from rules.shapes import misshapen
 from rules.words import quote
 
 LOCATIONS = (None, "MESH_EXTERNAL")
-SHAPE = {"hosts": [str], "gateways": [str], "exportTo": [str], "endpoints": [{"address": str}]}
+SHAPE = {
+    "hosts": [str],
+    "gateways": [str],
+    "exportTo": [str],
+    "endpoints": [{"address": str}],
+    "workloadSelector": dict,
+}
 EXPORT: Path = ("spec", "exportTo")
 _LOCAL = "exportTo: ['.']"
 
@@ -53,6 +59,8 @@ DENY = [
     _entry(f"hosts: ['*.local'], {_LOCAL}"),
     _entry(f"hosts: [alias.example.com], {_LOCAL}, endpoints: [{{address: pay.shop.svc}}]"),
     _entry(f"hosts: [alias.example.com], {_LOCAL}, location: MESH_INTERNAL"),
+    _entry(f"hosts: [alias.example.com], {_LOCAL}, workloadSelector: {{labels: {{app: pay}}}}"),
+    _entry(f"hosts: [alias.example.com], {_LOCAL}, workloadSelector: {{}}"),
 ]
 
 
@@ -98,7 +106,16 @@ def _judge_location(spec: JSON) -> Iterator[Finding]:
 
 def _judge_endpoints(spec: JSON, cluster: Cluster) -> Iterator[Finding]:
     """A name for what is in the mesh: calls by that name leave in clear text."""
-    found = spec.get("endpoints")
+    selector = mapping(spec).get("workloadSelector")
+    if selector is not None:
+        yield Finding(
+            check="MESH-ServiceEntry",
+            path=("spec", "workloadSelector"),
+            message="picks pods, which are part of the mesh: calls by this name are clear text; "
+            "call them by a Service",
+            found=selector,
+        )
+    found = mapping(spec).get("endpoints")
     for index, endpoint in enumerate(found if isinstance(found, list) else ()):
         address = mapping(endpoint).get("address")
         if isinstance(address, str) and _is_inside(address, cluster):

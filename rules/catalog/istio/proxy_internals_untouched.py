@@ -28,7 +28,7 @@ def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
     yield Finding(
         check=f"MESH-{review.kind}",
         path=("kind",),
-        message=f"is {review.kind}, which only the platform may write; policies, routes and "
-        "telemetry of Istio are yours to write",
+        message=f"is {review.kind}, which is not for namespaces of tenants, whoever writes it; "
+        "policies, routes and telemetry of Istio are",
         found=review.kind,
     )

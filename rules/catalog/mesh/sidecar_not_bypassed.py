@@ -13,7 +13,9 @@ that can break an image. The namespace label `sallyport.dev/mesh: off` lifts the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
+from rules.injection import INJECTED
 from rules.mesh import requires_mesh
 from rules.model import JSON, NAMESPACE, POD, PODS, Finding, Fix, Level, Path, rule
 from rules.patch import lookup, set_field
@@ -28,6 +30,7 @@ AN_ID = 1000
 IDS = ("runAsUser", "runAsGroup")
 OWN_IDS = (*IDS, "fsGroup")
 """Of a container, and of the pod."""
+NAMES = tuple(INJECTED)
 
 _POD = (
     "{kind: Pod, spec: {%ssecurityContext: {%s}, containers: [{name: a, securityContext: {%s}}]}}"
@@ -106,9 +109,10 @@ def check(
         if path in genuine:
             continue
         place, stated = (*path, "securityContext"), mapping(container, "securityContext")
-        if PROXY_ID in stated.values():
-            yield from _ids(pod, place, stated)
-        yield from _capabilities(pod, place, stated)
+        name = container.get("name")
+        ids = _ids(pod, place, stated) if PROXY_ID in stated.values() else ()
+        for finding in (*ids, *_capabilities(pod, place, stated)):
+            yield _pretended(finding, name) if name in NAMES else finding
         wanted = _wanted(stated, default)
         if wanted:
             yield _open(pod, place, wanted, "deny" if strict else "warn")
@@ -126,6 +130,15 @@ def _ids(pod: JSON, path: Path, context: Mapping[str, JSON]) -> Iterator[Finding
         for index, group in enumerate(groups):
             if group == PROXY_ID:
                 yield _taken((*path, "supplementalGroups", index), fix)
+
+
+def _pretended(finding: Finding, name: str) -> Finding:
+    """What a container takes under one of Istio's names, which another id would not mend."""
+    message = (
+        f"is {quote(finding.found)}, which is for Istio's own {name} alone; this container is not "
+        "as Istio makes it"
+    )
+    return replace(finding, message=message, fix=None)
 
 
 def _taken(path: Path, fix: Fix) -> Finding:
