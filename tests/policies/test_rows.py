@@ -26,8 +26,6 @@ ELSEWHERE = {
     "T14": "about a pod that no policy selects",
     "T15": "about a pod that only a policy for ingress selects",
     "T30": "about what two policies of a pod mean together",
-    "T42": "about what one policy denies of another's grant",
-    "T51": "about what an earlier policy denies of another's grant",
     "T54": "about a pod whose last tier passes everything on",
     "T62": "about three tiers together",
     "T63": "about two tiers together",

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rules.frames import admin, calico, cilium, cluster, kubernetes
-from rules.model import NETWORK_POLICIES, Finding, Level, Path, rule
+from rules.model import NETWORK, NETWORK_POLICIES, Finding, Level, Path, rule
 from rules.netpol.destinations import union
 from rules.netpol.model import L7, Grant, PeerEntry, PortEntry
 from rules.netpol.questions import entries, is_world, names, opens, reaches
@@ -71,7 +71,7 @@ INFO = [
 ]
 
 
-@rule(kinds=NETWORK_POLICIES, severity="medium")
+@rule(kinds=NETWORK_POLICIES, reads=NETWORK, severity="medium")
 def check(
     review: Review,
     cluster: Cluster,
