@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from functools import cache
 from typing import get_args
 
-from rules.model import NETWORK_POLICY, POD, POLICIES, Finding, Kind, OperationName, Path, Rule
+from rules.model import (
+    NETWORK_POLICIES,
+    NETWORK_POLICY,
+    POD,
+    Finding,
+    Kind,
+    OperationName,
+    Path,
+    Rule,
+)
 from rules.pods import CONTAINER_LISTS
 from rules.rulebook import operations_of, resources_of
 from tests.examples import RULES, Example, read, rulebook
@@ -104,7 +113,7 @@ class Cover:
             place
             for place in self.asked
             if place not in self.proved
-            and not (place[0] in POLICIES and NETWORK_POLICY in self.rule.reads)
+            and not (place[0] in NETWORK_POLICIES and NETWORK_POLICY in self.rule.reads)
         ]
         found = [f"{operation} of {resource(kind, part)}" for kind, part, operation in unproved]
         for seat in SEATS:

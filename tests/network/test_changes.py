@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rules.model import JSON, POD, POLICIES, Kind
+from rules.model import CALICO_POLICIES, JSON, POD, POLICIES, Kind
 from rules.review import Cluster
 from rules.site import Network, Site
 from tests.examples import RULES, rulebook
@@ -17,6 +17,7 @@ from webhook.judge import judge
 
 RULE_OF = {rule.name: rule for rule in RULES}
 KIND_OF = {kind.kind: kind for kind in POLICIES}
+KIND_OF_CALICO = {each.kind: each for each in CALICO_POLICIES if each.group == "projectcalico.org"}
 OBJECTS: dict[str, JSON] = {
     name: yaml.safe_load(text)
     for name, text in {
@@ -105,6 +106,48 @@ def test_what_a_first_policy_closes_is_information() -> None:
     assert said.startswith("info CLOSED: closes every port to the Internet; closes")
 
 
+_CALICO = (
+    "{apiVersion: projectcalico.org/v3, kind: %s, metadata: {name: calico, namespace: t},"
+    " spec: {order: %s, selector: all(), types: [Egress], egress: [%s]}}"
+)
+
+
+def _of_calico(*beside: str, old: str, new: str = "") -> list[str]:
+    """What all rules about changes say, where Calico enforces its own kinds."""
+    value, former = yaml.safe_load(new or "null"), yaml.safe_load(old)
+    network = Network(engine="calico", enforced=("projectcalico.org/*",))
+    beside_it = [OBJECTS["pod"], *map(yaml.safe_load, beside), former]
+    kind = KIND_OF_CALICO[former["kind"]]
+    asked = ask(
+        value,
+        kind,
+        operation="UPDATE" if new else "DELETE",
+        old=former,
+        namespace="t" if kind.namespaced else "",
+        name="calico",
+    )
+    rules = (RULE_OF["last-isolation-kept"], RULE_OF["no-silent-opening"])
+    cluster = Cluster.of(beside_it, Site(network=network))
+    found = judge(decode(written(asked), phases=("final",)), rulebook(*rules), cluster).findings
+    return [f"{finding.level} {finding.check}" for finding in found]
+
+
+def test_the_order_of_policies_of_calico_may_open_what_their_deletion_would() -> None:
+    deny = "{action: Deny, protocol: TCP, destination: {ports: [443]}}"
+    first, last = (_CALICO % ("GlobalNetworkPolicy", order, deny) for order in (10, 2000))
+    allow = yaml.safe_dump(OBJECTS["to-443"])
+    assert _of_calico(allow, old=first, new=last) == ["warn OPENED"]
+    assert _of_calico(allow, old=first) == ["warn OPENED"]
+    assert not _of_calico(allow, old=last, new=last)
+    assert not _of_calico(allow, old=last)
+
+
+def test_the_last_isolation_may_be_one_of_calico() -> None:
+    closed = _CALICO % ("NetworkPolicy", 10, "")
+    assert _of_calico(old=closed) == ["deny LAST-ISOLATION"]
+    assert not _of_calico(yaml.safe_dump(OBJECTS["closed"]), old=closed)
+
+
 @pytest.mark.parametrize(
     ("policy", "engine", "told"),
     [
@@ -137,7 +180,7 @@ def test_who_brings_a_conflict_is_denied_and_who_finds_it_is_not() -> None:
 
 
 def test_a_peer_that_is_nobody_is_told_at_its_place() -> None:
-    (said,) = _said("policies-select-pods", "pod", new="to-nobody")
+    (said,) = _said("peers-exist", "pod", new="to-nobody")
     assert said.startswith("warn PEER-NOTHING: is no pod that there is")
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rules.model import NETWORK, POLICIES, Finding, rule
+from rules.model import NETWORK, NETWORK_POLICIES, Finding, rule
 from rules.netpol.changes import DIRECTIONS
 from rules.netpol.inventory import Pod
 from rules.proposal import Proposal, key_in, propose, shown
@@ -64,7 +64,7 @@ DENY = [
 
 
 @rule(
-    kinds=POLICIES,
+    kinds=NETWORK_POLICIES,
     operations=("UPDATE", "DELETE"),
     reads=NETWORK,
     transition=True,
