@@ -7,7 +7,7 @@ no namespace only that counts which is about pods outside the platform's namespa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 
@@ -17,6 +17,7 @@ from rules.netpol.dialects import calico, kubernetes
 from rules.netpol.engine import Api, Engine
 from rules.netpol.engines import engine_of
 from rules.netpol.homes import Home, confinement, named_homes
+from rules.netpol.index import Index
 from rules.netpol.inventory import NAME_LABEL, Inventory
 from rules.netpol.keys import EVERYWHERE
 from rules.netpol.languages import translate
@@ -165,6 +166,16 @@ class Asked:
         index = propose(self.review, self.cluster).after
         network = index.network(self.review.namespace or EVERYWHERE)
         return mask(network, grant, partial(self._covers, grant.subject))
+
+    def beside(self, index: Index, own: Sequence[Grant]) -> Iterator[Grant]:
+        """The rules of other objects that are about all whom each of the own ones is about."""
+        subjects = {grant.subject for grant in own}
+        origins = {grant.origin for grant in own}
+        for policy in index.network(self.review.namespace or EVERYWHERE).policies:
+            if policy.origin not in origins and all(
+                self._covers(each, policy.subject) for each in subjects
+            ):
+                yield from policy.grants
 
     def _covers(self, narrow: Subject, wide: Subject) -> bool:
         """Whether all pods of one subject, whoever makes some, are of the other."""

@@ -25,7 +25,6 @@ SPECIFIED = (
 ELSEWHERE = {
     "T14": "about a pod that no policy selects",
     "T15": "about a pod that only a policy for ingress selects",
-    "T30": "about what two policies of a pod mean together",
     "T54": "about a pod whose last tier passes everything on",
     "T62": "about three tiers together",
     "T63": "about two tiers together",

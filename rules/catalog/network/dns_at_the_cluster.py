@@ -20,6 +20,7 @@ from rules.netpol.sets import Addresses
 from rules.patch import lookup
 from rules.pods import mapping
 from rules.policies import CILIUM, Asked, place_of_name, whereto
+from rules.proposal import propose
 from rules.review import Cluster, Review
 
 DNS = 53
@@ -109,11 +110,19 @@ def _open(asked: Asked, grant: Grant, port: Path) -> Iterator[Finding]:
         is_map = isinstance(lookup(asked.review.object, port), dict)
         place = (*port, "port") if is_map else port
         yield _finding("DNS-53-OPEN", place, message + cure, "warn")
-    elif asked.review.group == CILIUM and grant.l7 == L7.NONE and asked.network.acns.fqdn:
+    elif asked.review.group == CILIUM and grant.l7 == L7.NONE and not _is_heard(asked):
         item = port[:-2]
         message = "is missing, so nobody looks into what is asked of DNS, and rules about names "
         cure = "never learn their addresses; list the names, as matchName or matchPattern"
         yield _finding("DNS-53-OPEN", (*item, "rules", "dns"), message + cure, "warn")
+
+
+def _is_heard(asked: Asked) -> bool:
+    """Whether nobody can listen, or another policy of the same pods does: it hears all of them."""
+    if not asked.network.acns.fqdn:
+        return True
+    index, own = propose(asked.review, asked.cluster).after, list(asked.grants("egress"))
+    return any(grant.l7 == L7.DNS for grant in asked.beside(index, own))
 
 
 def _any_name(review: Review, grant: Grant) -> Iterator[Finding]:
