@@ -112,8 +112,8 @@ def _open(asked: Asked, grant: Grant, port: Path) -> Iterator[Finding]:
         yield _finding("DNS-53-OPEN", place, message + cure, "warn")
     elif asked.review.group == CILIUM and grant.l7 == L7.NONE and not _is_heard(asked):
         item = port[:-2]
-        message = "is missing, so nobody looks into what is asked of DNS, and rules about names "
-        cure = "never learn their addresses; list the names, as matchName or matchPattern"
+        message = "is missing, so nobody looks into what is asked of DNS, nor learns "
+        cure = "addresses of names from it; list the names, as matchName or matchPattern"
         yield _finding("DNS-53-OPEN", (*item, "rules", "dns"), message + cure, "warn")
 
 

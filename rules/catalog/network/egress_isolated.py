@@ -43,8 +43,7 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
         yield Finding(
             check="EGRESS-ISOLATED",
             path=("metadata", "labels"),
-            message=f"are selected by no policy of namespace {review.namespace} or of the cluster "
-            "that isolates egress, so the pod may reach every address; add a NetworkPolicy with "
-            "policyTypes [Egress] that selects it",
+            message="are selected by no policy that isolates egress, so the pod may reach every "
+            "address; add a NetworkPolicy with policyTypes [Egress] that selects it",
             found="not isolated for egress",
         )

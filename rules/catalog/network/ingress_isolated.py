@@ -44,8 +44,7 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
         yield Finding(
             check="INGRESS-ISOLATED",
             path=("metadata", "labels"),
-            message=f"are selected by no policy of namespace {review.namespace} or of the cluster "
-            "that isolates ingress, so everybody may reach the pod; add a NetworkPolicy with "
-            "policyTypes [Ingress] that selects it",
+            message="are selected by no policy that isolates ingress, so everybody may reach the "
+            "pod; add a NetworkPolicy with policyTypes [Ingress] that selects it",
             found="not isolated for ingress",
         )

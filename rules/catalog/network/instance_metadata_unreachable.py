@@ -79,12 +79,12 @@ def _finding(asked: Asked, grant: Grant, entry: PeerEntry, reached: Addresses) -
     address = next(net for net in METADATA if union((net,)) & reached).partition("/")[0]
     mask = asked.mask(grant)
     hidden_by = mask.hider([Networks(reached)], Ports.of("TCP", HTTP)) if mask else None
-    today = f", which {origin_shown(hidden_by)} denies as yet" if hidden_by else ""
+    today = f", denied as yet by {origin_shown(hidden_by)}" if hidden_by else ""
     return Finding(
         check="IMDS",
         path=entry.path,
-        message=f"opens {address} port 80, the metadata of the node, by "
-        f"{whereto(asked.review, entry)}{today}; except it, or open other ports than 80",
+        message=f"opens port 80 of {address}, the metadata of the node, by "
+        f"{whereto(asked.review, entry)}{today}; except it",
         found=address,
         level="warn" if hidden_by or not opens(grant, HTTP) else "deny",
     )

@@ -70,15 +70,15 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     root = cluster.site.mesh.root
     cut = []
     if not _reaches(standing, _pods(standing.index, root, "app", "istiod"), ISTIOD):
-        cut.append(f"istiod (15012/TCP in namespace {root})")
+        cut.append(f"istiod (15012/TCP in {root})")
     if not _reaches_dns(standing):
-        cut.append("DNS (53/UDP of kube-dns in namespace kube-system)")
+        cut.append("DNS (53/UDP of kube-dns)")
     if cut:
         yield Finding(
             check="MESH-CUT",
             path=("metadata", "labels"),
             message=f"are selected by policies that cut the sidecar off from {' and '.join(cut)}; "
-            "add an egress rule to it",
+            "add an egress rule for it",
             found=cut,
             level="warn",
         )

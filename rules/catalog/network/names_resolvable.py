@@ -30,7 +30,7 @@ from rules.netpol.resolution import asks_names, unresolvable
 from rules.policies import Asked
 from rules.proposal import grants, key_in, origin_shown, propose, shown, stand
 from rules.review import Cluster, Review
-from rules.words import place, printable
+from rules.words import printable
 
 DNS = 53
 _OUT = ("egress", "allow")
@@ -132,8 +132,8 @@ def _told(about: list[Grant], path: Path, who: str) -> Iterator[Finding]:
         check="FQDN-NO-DNS",
         path=path,
         message=printable(
-            f"{who} reach {name}, by {origin_shown(grant.origin)} at {place(grant.path)}, and no "
-            "rule lets them ask for its address; allow port 53 of kube-dns with rules.dns for it"
+            f"{who} reach {name} (by {origin_shown(grant.origin)}) and not ask for its address; "
+            "allow port 53 of kube-dns with rules.dns for the name"
         ),
         found=name,
         level="warn",

@@ -146,7 +146,7 @@ def _finding(asked: Asked, told: Narrowing, ports: Ports, worst: Worst) -> Findi
     review, where = asked.review, whereto(asked.review, peer)
     path, what, cure, patch = told
     doubt = ", which Cilium reads as any pod's number of that name" if ports == "unknown" else ""
-    today = f", which {origin_shown(hidden_by)} denies as yet" if hidden_by else ""
+    today = f", denied as yet by {origin_shown(hidden_by)}" if hidden_by else ""
     unset = isinstance(peer, PeerEntry) and isinstance(peer.peer, Fqdn) and path[-1] == "toPorts"
     return Finding(
         check="PLAIN-HTTP",

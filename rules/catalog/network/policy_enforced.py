@@ -62,9 +62,8 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
         api = api_of(review)
         yield _finding(
             ("kind",),
-            f"is {review.kind} of {review.group}, which {engine} does not enforce here: it is "
-            f"stored and does nothing; write a kind that {engine} enforces, or let the platform "
-            f'say enforced: ["{api.group}/{api.kind}"] in the rulebook',
+            f"is {review.kind}, which {engine} does not enforce here, so it does nothing; write a "
+            f'kind that {engine} enforces, or set enforced: ["{api.group}/{api.kind}"]',
             review.kind,
         )
     elif review.kind.startswith(STAGED):

@@ -92,7 +92,7 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
 
 
 def _open(unknown: Unknown) -> Finding:
-    message = f"is {unknown.found}: Calico reads it wider than it looks; must be {unknown.wanted}"
+    message = f"is {unknown.found}, by which Calico reads more; must be {unknown.wanted}"
     if unknown.found == "an unknown field":
         message = "is unknown to Calico and cut off, so all is wider without it; leave it out"
     return Finding(
@@ -134,12 +134,16 @@ def _unbacked(asked: Asked, entry: PeerEntry) -> Iterator[Finding]:
     outside = asked.outside(entry)
     unknown = bool(outside.doubtful)
     if unknown or is_world(outside.addresses):
-        what = "and no Service is known here" if unknown else "and none of them is there"
+        what = (
+            "is known here; if none exists, its ports are"
+            if unknown
+            else "exists, so its ports are"
+        )
         yield Finding(
             check="SERVICE-OPEN",
             path=entry.path,
-            message=f"names Services, {what}: as long as none exists, the rule opens its ports to "
-            "everybody; correct the name, or select the pods by toEndpoints",
+            message=f"names Services of which none {what} open to everybody; correct the name, or "
+            "select pods by toEndpoints",
             found=lookup(asked.review.object, entry.path),
             level="warn" if unknown else "deny",
         )
