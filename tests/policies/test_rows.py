@@ -31,7 +31,6 @@ ELSEWHERE = {
     **dict.fromkeys(("T66", "T67", "T69", "T70", "T71"), "about declarations of Istio"),
     **dict.fromkeys(("T73", "T74", "T75", "T77", "T78"), "about evidence in pods"),
     "T79": "about the deletion of the last policy that isolates",
-    "C5": "about threat lists",
 }
 """Rows that are not about one object of a policy, and what they are about."""
 ORDER: list[Level] = ["deny", "warn", "info"]
