@@ -402,7 +402,7 @@ def test_t33_to_t37_what_rules_and_tls_blocks_come_to(asked: str, is_: L7) -> No
 # Policies that cannot be merged.
 
 
-def conflicts(*asked: str) -> list[Conflict]:
+def conflicts(*asked: str, any_order: bool = False) -> list[Conflict]:
     texts = (
         policy(
             "egress: [{toEntities: [world], toPorts: "
@@ -412,7 +412,17 @@ def conflicts(*asked: str) -> list[Conflict]:
         for number, each in enumerate(asked)
     )
     grants: list[Grant] = list(side(*texts).grants())
-    return list(engine_of("cilium").conflicts(grants))
+    return list(engine_of("cilium").conflicts(grants, any_order=any_order))
+
+
+def test_what_can_be_merged_in_one_order_alone_is_a_conflict_of_some_order() -> None:
+    asked = "serverNames: [a.com]", "rules: {http: [{}]}"
+    assert conflicts(*asked) == []
+    found = conflicts(*asked, any_order=True)
+    assert {each.origin.name for each in found} == {"p0"}
+    assert "cannot be merged with HTTP rules" in found[0].reason
+    assert conflicts(*reversed(asked)) == conflicts(*reversed(asked), any_order=True) != []
+    assert conflicts("serverNames: [a.com]", "serverNames: [b.com]", any_order=True) == []
 
 
 @pytest.mark.parametrize(

@@ -75,4 +75,7 @@ def _finding(said: str, conflict: Conflict, path: Path, level: Level) -> Finding
 
 def _conflict(directions: Iterable[tuple[Side, ...]]) -> Conflict | None:
     sides = [side for each in directions for side in each]
-    return next(iter(sides[0].matcher.engine.conflicts(grants(sides))), None) if sides else None
+    if not sides:
+        return None
+    engine = sides[0].matcher.engine
+    return next(iter(engine.conflicts(grants(sides), any_order=True)), None)
