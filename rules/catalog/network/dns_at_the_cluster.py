@@ -9,7 +9,8 @@ A policy that opens the whole Internet is not said to open resolvers too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from rules.frames import admin, calico, cilium, cluster, kubernetes
 from rules.model import NETWORK, NETWORK_POLICIES, Finding, Level, Path, rule
@@ -85,26 +86,35 @@ def check(
     grants = list(asked.grants("egress"))
     found = [pattern for grant in grants for _, pattern in names(grant)]
     named = any(not reaches(pattern, resolver_names) for pattern in found)
+    asking = [(grant, port) for grant in grants for port in _dns_ports(grant)]
+    anybody = _world(asked, (grant for grant, _ in asking))
+    for grant, port in asking:
+        yield from _open(asked, grant, port.path, anybody=anybody)
     for grant in grants:
-        port = next((each for each in grant.ports if _is_dns(each)), None)
-        if port is not None:
-            yield from _open(asked, grant, port.path)
         if grant.l7 == L7.DNS:
             yield from _any_name(review, grant)
-        if any(opens(grant, number) for number in RESOLVING):
-            for entry in entries(grant):
-                if _resolves(asked, entry, union(tuple(resolvers)), resolver_names):
-                    yield _resolver(review, entry, "warn" if named else "info")
+    resolving = [g for g in grants if any(opens(g, number) for number in RESOLVING)]
+    if not _world(asked, resolving):
+        for entry in (entry for grant in resolving for entry in entries(grant)):
+            if _resolves(asked, entry, union(tuple(resolvers)), resolver_names):
+                yield _resolver(review, entry, "warn" if named else "info")
 
 
-def _is_dns(entry: object) -> bool:
-    """Whether an entry of ports is about DNS: a wide range is not."""
-    return isinstance(entry, PortEntry) and entry.first == entry.last == DNS
+def _world(asked: Asked, grants: Iterable[Grant]) -> bool:
+    """Whether all of the rules together lead everywhere: halves add up to the whole."""
+    outside = (asked.outside(entry).addresses for grant in grants for entry in entries(grant))
+    return is_world(Addresses.union(outside))
 
 
-def _open(asked: Asked, grant: Grant, port: Path) -> Iterator[Finding]:
-    outside = [entry for entry in entries(grant) if is_world(asked.outside(entry).addresses)]
-    if outside:
+def _dns_ports(grant: Grant) -> Iterator[PortEntry]:
+    """The first entry of ports that is about DNS: a wide range is not."""
+    ports = (each for each in grant.ports if isinstance(each, PortEntry))
+    yield from islice((each for each in ports if each.first == each.last == DNS), 1)
+
+
+def _open(asked: Asked, grant: Grant, port: Path, *, anybody: bool) -> Iterator[Finding]:
+    outside = [entry for entry in entries(grant) if asked.outside(entry).addresses]
+    if anybody and outside:
         message = f"opens DNS of {whereto(asked.review, outside[0])}, so anybody may answer; "
         cure = "open it to the cluster's own DNS, pods with k8s-app: kube-dns in kube-system"
         is_map = isinstance(lookup(asked.review.object, port), dict)
