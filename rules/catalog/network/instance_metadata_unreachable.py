@@ -17,7 +17,7 @@ from rules.model import NETWORK, NETWORK_POLICIES, Finding, rule
 from rules.netpol.destinations import METADATA, union
 from rules.netpol.model import Grant, PeerEntry
 from rules.netpol.peers import Networks
-from rules.netpol.questions import entries, has_names, opens
+from rules.netpol.questions import entries, exemption, has_names, opens
 from rules.netpol.sets import Addresses, Ports
 from rules.policies import Asked, whereto
 from rules.proposal import origin_shown
@@ -32,6 +32,7 @@ ALLOW = [
         "[{to: [{ipBlock: {cidr: 0.0.0.0/0, except: [169.254.169.254/32, 168.63.129.16/32]}}]}]"
     ),
     cilium("[{toEntities: [cluster]}]"),
+    cilium("[{toPorts: [{ports: [{port: '80', protocol: TCP}], serverNames: [a.com]}]}]"),
     f"{{network: {{imds_restriction: true}}, object: {kubernetes('[{}]')}}}",
     calico("{action: Deny, destination: {nets: [169.254.169.254/32]}}"),
 ]
@@ -66,8 +67,8 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     special = union(METADATA)
     for grant in asked.grants("egress"):
         by_name = asked.names_reach_addresses and has_names(grant)
-        if not (opens(grant, HTTP) or by_name):
-            continue
+        if exemption(grant) or not (opens(grant, HTTP) or by_name):
+            continue  # what must be TLS, or DNS, is not what the metadata speaks
         for entry in entries(grant):
             reached = asked.outside(entry).addresses & special
             if reached:
