@@ -37,6 +37,8 @@ CALICO = frozenset(calico.GROUPS)
 CILIUM = "cilium.io"
 _NAMES_ARE_RESOLVED = (1, 20)
 """From here on Cilium knows a port's name per destination, and addresses have none."""
+MOST_WEIGHED = 100_000
+"""So many pairs of own rules and of all are weighed while somebody waits."""
 STRANGER = ""
 """Stands for a namespace that nobody has made yet: no namespace has this name."""
 
@@ -162,9 +164,15 @@ class Asked:
         return known[entry]
 
     def mask(self, grant: Grant) -> Mask | None:
-        """What policies deny of a grant to all whom it is about; None where nothing is."""
+        """What policies deny of a grant to all whom it is about; None where nothing is.
+
+        Nothing is, too, where there are so many rules that it would take too long to say.
+        """
         index = propose(self.review, self.cluster).after
         network = index.network(self.review.namespace or EVERYWHERE)
+        own = sum(len(policy.grants) for policy in self.policies)
+        if own * sum(len(policy.grants) for policy in network.policies) > MOST_WEIGHED:
+            return None
         return mask(network, grant, partial(self._covers, grant.subject))
 
     def beside(self, index: Index, own: Sequence[Grant]) -> Iterator[Grant]:

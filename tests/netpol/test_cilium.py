@@ -16,6 +16,7 @@ from rules.netpol.engines import engine_of
 from rules.netpol.inventory import NOWHERE, End, Namespace, Pod, PodEnd, PortName
 from rules.netpol.languages import translate
 from rules.netpol.model import L7, Direction, Grant, Policy
+from rules.netpol.outside import Names
 from rules.netpol.peers import Entity, Fqdn, Networks
 from rules.netpol.reach import Network
 from rules.netpol.sets import Addresses
@@ -498,3 +499,21 @@ def test_accepted_names_open_dns() -> None:
     found = side(text, egress("{}"))
     assert allowed(found, dns) == "53/UDP"
     assert allowed(found, Fqdn("x.y.a.com")) == EVERY
+
+
+@pytest.mark.parametrize("name", ["a.com", "b.com", "*.com", "x.b.com", "*"])
+def test_a_name_is_answered_by_few_rules_as_by_all(name: str) -> None:
+    port = "toPorts: [{ports: [{port: '%d', protocol: TCP}]}]"
+    rules = (
+        f"{{toFQDNs: [{{matchName: a.com}}, {{matchName: b.com}}], {port % 1}}}",
+        f"{{toFQDNs: [{{matchPattern: '*.com'}}], {port % 2}}}",
+        f"{{toFQDNs: [{{matchName: b.com}}, {{matchPattern: '*.b.com'}}], {port % 3}}}",
+        f"{{toEntities: [world], {port % 4}}}",
+        f"{{toCIDR: [0.0.0.0/0], {port % 5}}}",
+        f"{{toCIDR: [192.0.2.0/24], {port % 6}}}",
+    )
+    denied = (
+        f"egressDeny: [{{toEntities: [world], {port % 4}}}, {{toCIDR: [0.0.0.0/1], {port % 2}}}]"
+    )
+    whole = side(policy(f"egress: [{', '.join(rules)}], {denied}"))
+    assert Names(whole).verdict(Fqdn(name)) == whole.verdict(Fqdn(name))
