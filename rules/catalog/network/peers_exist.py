@@ -10,6 +10,7 @@ its own business: of a namespace of its of which no pod is known nothing is said
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from rules.model import NETWORK, NETWORK_POLICIES, Finding, Path, rule
 from rules.netpol.homes import Home, confinement
@@ -123,7 +124,8 @@ def _near(cluster: Cluster, index: Index, peer: Peer) -> Iterator[Pod]:
     One without a namespace stands for pods of which nothing is known.
     """
     limit = confinement(peer)
-    names = sorted(index.members if limit is None else limit)
+    named = index.members if limit is None else sorted(limit)
+    names = tuple(islice(named, MOST_NAMESPACES + 1))
     for name in names[:MOST_NAMESPACES]:
         home = index.home(name)
         if Home(name, home.labels).may_have(peer) is not False:
