@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rules.netpol.peers import AllOf, AnyOf, Fqdn, Networks, Peer
+from rules.netpol.destinations import Outside
 from rules.netpol.sets import V4, V6, Addresses
 from rules.threats import Threats
 from rules.urls import address_of
@@ -33,17 +33,11 @@ def meet_host(host: str, threats: Threats) -> Met | None:
     return _meet_name(f"**.{name[2:]}" if name.startswith("*.") else name, threats)
 
 
-def meet_peer(peer: Peer, threats: Threats) -> Met | None:
-    """What a peer of a policy meets; of peers that must be resolved in a cluster: nothing."""
-    match peer:
-        case Networks(addresses):
-            return _meet_networks(addresses.unmapped(), threats)
-        case Fqdn(pattern):
-            return _meet_name(pattern, threats)
-        case AnyOf(peers) | AllOf(peers):
-            met = (meet_peer(each, threats) for each in peers)
-            return min(filter(None, met), key=lambda one: not one.whole, default=None)
-    return None
+def meet_outside(found: Outside, threats: Threats) -> Met | None:
+    """What meets all that a peer of a policy holds outside."""
+    met = [_meet_name(name, threats) for name in found.names]
+    met.append(_meet_networks(found.addresses, threats))
+    return min(filter(None, met), key=lambda one: not one.whole, default=None)
 
 
 def _meet_name(pattern: str, threats: Threats) -> Met | None:

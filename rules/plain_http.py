@@ -8,12 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import reduce
+from operator import or_
+from typing import Literal, NamedTuple
 
 from rules.model import Level
+from rules.netpol import sets
 from rules.netpol.destinations import Outside, Reach, Surroundings
 from rules.netpol.dialects.cilium import covers
-from rules.netpol.model import Grant, NamedPort, PeerEntry, PortEntry, Unknown
+from rules.netpol.model import Grant, NamedPort, Origin, PeerEntry, PortEntry, Unknown
+from rules.netpol.peers import Fqdn, Networks
 from rules.netpol.questions import CLEAR, exemption, opened
 from rules.netpol.sets import Addresses
 from rules.policies import Asked
@@ -62,8 +66,13 @@ class Standard:
         return named and not found.doubtful and found.addresses <= self.exempt
 
 
-Worst = tuple[PeerEntry | Unknown, Level, str | None]
-"""The peer that is worst to reach, how bad it is, and what exempts it."""
+class Worst(NamedTuple):
+    """The peer that is worst to reach, how bad it is, what exempts it, and who denies it today."""
+
+    peer: PeerEntry | Unknown
+    level: Level
+    exempted_by: str | None = None
+    hidden_by: Origin | None = None
 
 
 def ports_of(
@@ -91,8 +100,36 @@ def worst_of(asked: Asked, grant: Grant, ports: Ports, standard: Standard) -> Wo
     for entry in grant.peers:
         outside = asked.outside(entry)
         spared = proved or ("allowed_http" if standard.spares(outside) else None)
-        for reach in standard.around.classes(outside):
+        for reach, addresses in standard.around.classes(outside).items():
             level = standard.level(reach, ports)
-            if level is not None:
-                found.append((entry, level, spared))
-    return min(found, key=lambda f: (f[2] is not None, f[1] != "deny"), default=None)
+            if level == "deny" and not spared:
+                hidden = _hidden(asked, grant, ports, standard, (outside.names, addresses))
+                found.append(Worst(entry, "warn" if hidden else level, None, hidden))
+            elif level is not None:
+                found.append(Worst(entry, level, spared))
+    return min(found, key=_rank, default=None)
+
+
+def _rank(worst: Worst) -> tuple[bool, bool, bool]:
+    return worst.exempted_by is not None, worst.level != "deny", worst.hidden_by is None
+
+
+def _hidden(
+    asked: Asked,
+    grant: Grant,
+    ports: Ports,
+    standard: Standard,
+    ends: tuple[Sequence[str], Addresses],
+) -> Origin | None:
+    """An object that denies all of it, to all whom the grant is about."""
+    mask = asked.mask(grant)
+    if mask is None:
+        return None
+    numbers = () if grant.l7 in CLEAR else standard.numbers.get(ports, ())
+    wanted = reduce(or_, (sets.Ports.of("TCP", each) for each in numbers), sets.Ports.empty())
+    wanted = wanted or sets.Ports.every("TCP")
+    names, addresses = ends
+    found: list[Networks | Fqdn] = [Fqdn(name) for name in names]
+    if addresses:
+        found.append(Networks(addresses))
+    return mask.hider(found, wanted)

@@ -7,9 +7,9 @@ no namespace only that counts which is about pods outside the platform's namespa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache, partial
 
 from rules.model import JSON, Path
 from rules.netpol.destinations import Compass, Outside, union
@@ -17,13 +17,17 @@ from rules.netpol.dialects import calico, kubernetes
 from rules.netpol.engine import Api, Engine
 from rules.netpol.engines import engine_of
 from rules.netpol.homes import Home, confinement, named_homes
+from rules.netpol.index import Index
 from rules.netpol.inventory import NAME_LABEL, Inventory
+from rules.netpol.keys import EVERYWHERE
 from rules.netpol.languages import translate
+from rules.netpol.masking import Mask, mask, pins
 from rules.netpol.model import Action, Direction, Grant, PeerEntry, Policy, Subject, Unknown
 from rules.netpol.parts import size
-from rules.netpol.peers import Anywhere, Entity, Fqdn, Networks, Peer
+from rules.netpol.peers import Anywhere, Entity, Fqdn, Networks, Peer, Services
 from rules.patch import lookup
 from rules.pods import mapping
+from rules.proposal import propose
 from rules.review import Cluster, Review
 from rules.site import Network
 from rules.words import quote
@@ -33,6 +37,8 @@ CALICO = frozenset(calico.GROUPS)
 CILIUM = "cilium.io"
 _NAMES_ARE_RESOLVED = (1, 20)
 """From here on Cilium knows a port's name per destination, and addresses have none."""
+MOST_WEIGHED = 100_000
+"""So many pairs of own rules and of all are weighed while somebody waits."""
 STRANGER = ""
 """Stands for a namespace that nobody has made yet: no namespace has this name."""
 
@@ -96,7 +102,8 @@ def is_enforced(review: Review, network: Network) -> bool:
 
 @lru_cache(maxsize=16)
 def _compass(name: str, version: str) -> Compass:
-    return Compass.of(engine_at(name, version), Inventory())
+    """For what does not depend on the cluster."""
+    return Compass(engine_at(name, version), Inventory())
 
 
 @lru_cache(maxsize=1 << 14)
@@ -145,8 +152,56 @@ class Asked:
                     yield grant
 
     def outside(self, entry: PeerEntry | Unknown) -> Outside:
-        """What an entry of a grant holds outside the cluster."""
-        return _outside(self.network.engine, self.network.version, entry)
+        """What an entry of a grant holds outside the cluster, here and now."""
+        network = self.network
+        if not _compass(network.engine, network.version).depends(entry):
+            return _outside(network.engine, network.version, entry)
+        index = self.cluster.network
+        known: dict[PeerEntry | Unknown, Outside] = self.review.new.once("outside", index, dict)
+        if entry not in known:
+            inventory = index.network(self.review.namespace).matcher.inventory
+            known[entry] = Compass(self.engine, inventory).outside(entry)
+        return known[entry]
+
+    def mask(self, grant: Grant) -> Mask | None:
+        """What policies deny of a grant to all whom it is about; None where nothing is.
+
+        Nothing is, too, where there are so many rules that it would take too long to say.
+        """
+        index = propose(self.review, self.cluster).after
+        network = index.network(self.review.namespace or EVERYWHERE)
+        own = sum(len(policy.grants) for policy in self.policies)
+        if own * sum(len(policy.grants) for policy in network.policies) > MOST_WEIGHED:
+            return None
+        return mask(network, grant, partial(self._covers, grant.subject))
+
+    def beside(self, index: Index, own: Sequence[Grant]) -> Iterator[Grant]:
+        """The rules of other objects that are about all whom each of the own ones is about."""
+        subjects = {grant.subject for grant in own}
+        origins = {grant.origin for grant in own}
+        for policy in index.network(self.review.namespace or EVERYWHERE).policies:
+            if policy.origin not in origins and all(
+                self._covers(each, policy.subject) for each in subjects
+            ):
+                yield from policy.grants
+
+    def _covers(self, narrow: Subject, wide: Subject) -> bool:
+        """Whether all pods of one subject, whoever makes some, are of the other."""
+        if isinstance(wide, Unknown) or isinstance(narrow, Unknown):
+            return False
+        if narrow == wide:
+            return True
+        labels = pins(narrow)
+        homes = (replace(home, pinned=labels) for home in self._all_homes(narrow, wide))
+        return all(home.may_have(wide) for home in homes)
+
+    def _all_homes(self, narrow: Peer, wide: Peer) -> Iterator[Home]:
+        """The namespaces in which pods of the first may be, as far as the second sees them."""
+        if self.review.namespace:
+            yield self._home(self.review.namespace)
+        else:
+            yield from self.homes(narrow)
+            yield from map(self._home, named_homes(wide))
 
     def concerns(self, subject: Subject) -> bool:
         """Whether a subject may be pods of some namespace that is not the platform's."""
@@ -206,6 +261,8 @@ def whereto(review: Review, entry: PeerEntry | Unknown) -> str:
             return quote(pattern)
         case Entity(name):
             return f"the entity {name}"
+        case Services():
+            return "Services that no pod stands behind"
     return _networks(lookup(review.object, entry.path)) or "what the rule selects"
 
 

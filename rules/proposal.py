@@ -24,6 +24,7 @@ from rules.netpol.model import Direction, Grant, Origin
 from rules.netpol.sides import Side
 from rules.pods import mapping
 from rules.review import Cluster, Review
+from rules.words import printable
 
 Sides: TypeAlias = Mapping[Direction, tuple[Side, ...]]
 MOST_GROUPS = 5_000
@@ -31,6 +32,8 @@ MOST_GROUPS = 5_000
 SOME_LABELS = 3
 _OF_MESH = ("security.istio.io/", "service.istio.io/")
 """Labels that the injector gives to pods."""
+_TYPES = {"networking.k8s.io": "policyTypes", "cilium.io": "", "policy.networking.k8s.io": ""}
+"""The field that names the directions in which a policy isolates; "": its sections do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,22 @@ class Standing:
     def isolated(self, direction: Direction) -> bool:
         """Whether policies drop what none of them allows, be it by denying all that is outside."""
         return all(map(is_closed, self.sides[direction]))
+
+    def open_by(self, direction: Direction, follows: str) -> str:
+        """Why nothing isolates the pod in the direction, what follows, and what would, in words."""
+        other: Direction = "ingress" if direction == "egress" else "egress"
+        stages = (stage for side in self.sides[other] for stage in side.stages)
+        origin = next((each.origin for stage in stages for each in stage.isolations), None)
+        named = direction.title()
+        if origin is None:
+            cure = f"add a NetworkPolicy with policyTypes [{named}] that selects it"
+            return f"are selected by no policy that isolates {direction}, {follows}; {cure}"
+        field = _TYPES.get(origin.group, "types")
+        lack, cure = f"has no {direction}", f"add {direction}: [{{}}] to it"
+        if field:
+            lack = f"lacks {named} in {field}"
+            cure = f"add {named} to it: without rules it allows none"
+        return f"are selected by {printable(origin_shown(origin))}, which {lack}, {follows}; {cure}"
 
 
 @dataclass(frozen=True)  # without slots: what applies is found out when first asked for

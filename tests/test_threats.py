@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.listing import Met, meet_host, meet_peer
-from rules.netpol.peers import AllOf, Anywhere, Fqdn, Networks, Not
+from rules.listing import Met, meet_host, meet_outside
+from rules.netpol.destinations import Outside
 from rules.netpol.sets import Addresses
 from rules.threats import InvalidThreat, Threats, parse
 
@@ -84,7 +84,7 @@ def test_a_pattern_meets_as_all_names_that_it_covers_do(names: set[str], glob: s
 def test_a_pattern_that_covers_too_much_to_be_looked_through_is_not_silent() -> None:
     listed = Threats.of(f"n{number}.example" for number in range(2_000))
     assert listed.pattern("x*.example") is None
-    assert meet_peer(Fqdn("x*.example"), listed) == Met(None)
+    assert meet_outside(Outside(names=("x*.example",)), listed) == Met(None)
 
 
 @pytest.mark.parametrize(
@@ -106,10 +106,9 @@ def test_a_pattern_that_covers_too_much_to_be_looked_through_is_not_silent() -> 
 def test_networks_meet_what_holds_them_and_warn_of_what_they_hold(
     cidrs: list[str], wanted: Met | None
 ) -> None:
-    peer = Networks(Addresses.union(map(Addresses.cidr, cidrs)))
-    assert meet_peer(peer, LISTED) == wanted
-    assert meet_peer(AllOf((peer, Anywhere())), LISTED) == wanted
-    assert meet_peer(Not(peer), LISTED) is None
+    found = Outside(Addresses.union(map(Addresses.cidr, cidrs)).unmapped())
+    assert meet_outside(found, LISTED) == wanted
+    assert meet_outside(Outside(~found.addresses), LISTED) is None
 
 
 @given(st.sets(st.integers(0, 255), max_size=5), st.integers(0, 255), st.integers(24, 32))

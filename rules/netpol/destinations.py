@@ -10,7 +10,7 @@ of classes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
@@ -20,7 +20,17 @@ from rules.netpol.inventory import Inventory
 from rules.netpol.matching import Matcher
 from rules.netpol.model import PeerEntry, Unknown
 from rules.netpol.outside import edges_of, named
-from rules.netpol.peers import Anywhere, Fqdn, Networks, Peer, ServiceRef, Services, leaves
+from rules.netpol.peers import (
+    Anywhere,
+    Fqdn,
+    Labelled,
+    NetworkGroup,
+    Networks,
+    Peer,
+    ServiceRef,
+    Services,
+    leaves,
+)
 from rules.netpol.sets import V4, V6, Addresses, Family
 
 Reach = Literal["public", "private", "unknown"]
@@ -55,24 +65,19 @@ _DOUBTFUL = Outside(doubtful=_EVERYTHING)
 
 @dataclass(frozen=True, slots=True)
 class Compass:
-    """An engine, and what is known of the cluster, by which peers are located.
+    """An engine, and what is known of the cluster, by which peers are located."""
 
-    There are two matchers: a cluster may have IPv6 or not, and the world has other labels in each.
-    """
+    engine: Engine
+    inventory: Inventory
 
-    matchers: tuple[Matcher, ...]
+    def depends(self, entry: PeerEntry | Unknown) -> bool:
+        """Whether what lies outside of an entry depends on what else the cluster holds."""
+        return isinstance(entry, PeerEntry) and any(map(self._is_named, leaves(entry.peer)))
 
-    @classmethod
-    def of(cls, engine: Engine, inventory: Inventory) -> Compass:
-        """For this engine and this cluster."""
-        both = Inventory(
-            services=inventory.services,
-            slices=inventory.slices,
-            network_sets=inventory.network_sets,
-            cidr_groups=inventory.cidr_groups,
-            pod_networks=_EVERYTHING,
-        )
-        return cls((Matcher(engine, inventory), Matcher(engine, both)))
+    def _is_named(self, leaf: Peer) -> bool:
+        if isinstance(leaf, Labelled):  # an address is known by the labels of sets of networks
+            return self.engine.addresses_match == "pods"
+        return isinstance(leaf, NetworkGroup | ServiceRef | Services)
 
     def outside(self, entry: PeerEntry | Unknown) -> Outside:
         """What an entry of a grant holds outside the cluster."""
@@ -81,23 +86,39 @@ class Compass:
         match entry.peer:
             case Anywhere():
                 return Outside(_EVERYTHING)
-            case Networks(addresses):
-                return Outside(addresses.unmapped())
             case Fqdn(pattern):
                 return Outside(names=(pattern,))
-            case Services() | ServiceRef() if not self._knows_services():
+            case peer if self._lacks(peer):
                 return _DOUBTFUL
             case peer:
-                return self._swept(peer)
+                held = self._held(peer)
+                return self._swept(peer) if held is None else Outside(held.unmapped())
 
-    def _knows_services(self) -> bool:
-        inventory = self.matchers[0].inventory
-        return bool(inventory.services or inventory.slices)
+    def _held(self, peer: Peer) -> Addresses | None:
+        """The addresses of a peer that is nothing but addresses."""
+        match peer:
+            case Networks(addresses):
+                return addresses
+            case NetworkGroup():
+                return self.inventory.networks(peer)
+        return None
+
+    def _lacks(self, peer: Peer) -> bool:
+        """Whether the object that would say it is not there, or none of its kind is."""
+        match peer:
+            case NetworkGroup():
+                return self.inventory.networks(peer) is None
+            case Services() | ServiceRef():
+                return not (self.inventory.services or self.inventory.slices)
+        return False
 
     def _swept(self, peer: Peer) -> Outside:
+        """Asked twice: a cluster may have IPv6 or not, and the world has other labels in each."""
+        single = self.inventory.about(peer)
+        matchers = [Matcher(self.engine, single), Matcher(self.engine, _dual(single))]
         sure, maybe = [], []
-        for block in self._blocks(peer):
-            found = [matcher.peer(peer, Networks(block)) for matcher in self.matchers]
+        for block in _blocks(peer, single):
+            found = [matcher.peer(peer, Networks(block)) for matcher in matchers]
             if any(each.sure for each in found):
                 sure.append(block)
             elif any(each.maybe for each in found):
@@ -109,15 +130,20 @@ class Compass:
         held, doubtful = (_plain(Addresses.union(some), stated) for some in (sure, maybe))
         return Outside(held, doubtful, names)
 
-    def _blocks(self, peer: Peer) -> Iterator[Addresses]:
-        """All addresses, cut where the answer may change."""
-        deciding = list(named(peer, self.matchers[0].inventory))
-        for family, end in _ENDS.items():
-            edges = {0, end}
-            for addresses in deciding:
-                edges.update(edges_of(addresses, family))
-            for first, last in pairwise(sorted(edges)):
-                yield Addresses.run(family, first, last - 1)
+
+def _dual(inventory: Inventory) -> Inventory:
+    return replace(inventory, pod_networks=_EVERYTHING)
+
+
+def _blocks(peer: Peer, inventory: Inventory) -> Iterator[Addresses]:
+    """All addresses, cut where the answer may change."""
+    deciding = list(named(peer, inventory))
+    for family, end in _ENDS.items():
+        edges = {0, end}
+        for addresses in deciding:
+            edges.update(edges_of(addresses, family))
+        for first, last in pairwise(sorted(edges)):
+            yield Addresses.run(family, first, last - 1)
 
 
 def _plain(held: Addresses, stated: Addresses) -> Addresses:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from rules.netpol.inventory import End, Inventory, Labels, Namespace, PodEnd
 from rules.netpol.match import Match
@@ -109,7 +109,14 @@ def nothing_spared(direction: Direction, end: End) -> bool:  # noqa: ARG001  # a
     return False
 
 
-def no_conflicts(grants: Sequence[Grant]) -> Iterable[Conflict]:  # noqa: ARG001  # a hook
+class FindsConflicts(Protocol):
+    """Names what cannot be merged among grants; `any_order`: in some order of the objects."""
+
+    def __call__(self, grants: Sequence[Grant], *, any_order: bool = False) -> Iterable[Conflict]:
+        """The conflicts, those in the engine's own order first."""
+
+
+def no_conflicts(grants: Sequence[Grant], *, any_order: bool = False) -> Iterable[Conflict]:  # noqa: ARG001  # a hook
     """All policies can be merged."""
     return ()
 
@@ -167,7 +174,7 @@ class Engine:
     port_names: Callable[[NamedPort, End, Inventory], Match] = ports_by_name
     entities: tuple[str, ...] = ()
     names: bool = False
-    conflicts: Callable[[Sequence[Grant]], Iterable[Conflict]] = no_conflicts
+    conflicts: FindsConflicts = no_conflicts
 
     def implements(self, api: Api) -> bool:
         """Whether this version enforces the kind, if it is asked to."""

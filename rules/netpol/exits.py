@@ -13,10 +13,10 @@ from rules.netpol.connections import EVERY_PORT, FAMILIES
 from rules.netpol.index import Index
 from rules.netpol.inventory import Pod
 from rules.netpol.model import L7, Grant, NamedPort, PortEntry, Unknown
-from rules.netpol.outside import Run, runs
+from rules.netpol.outside import Names, Run, runs
 from rules.netpol.peers import Endpoints, Fqdn, Namespaces, Networks, Pods, leaves
 from rules.netpol.sets import Ports
-from rules.netpol.sides import Side
+from rules.netpol.sides import Side, Verdict
 
 PROVEN = frozenset({L7.TLS_SNI, L7.TLS_BRIDGED, L7.DNS})
 """What proves that it is not clear HTTP that passes."""
@@ -24,11 +24,19 @@ PROVEN = frozenset({L7.TLS_SNI, L7.TLS_BRIDGED, L7.DNS})
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """An end outside, and the ports on which traffic may pass; `cause` is a rule that lets it."""
+    """An end outside, and the ports on which traffic may pass, by what the side says."""
 
     end: Networks | Fqdn
     ports: Ports
-    cause: Grant | None
+    side: Side
+
+    @property
+    def cause(self) -> Grant | None:
+        """A rule that lets it pass; None: nothing stops it."""
+        for step in self.side.steps(self.end):
+            if step.action == "allow" and step.ports & self.ports and isinstance(step.cause, Grant):
+                return step.cause
+        return None
 
 
 def exits(
@@ -46,15 +54,18 @@ def exits(
     for side in sides:
         if not _may_leave(side, ports):
             continue
-        ends = index.network(pod.namespace.name).ends("egress")
         plain = _without(side, lambda grant: grant.action == "allow" and grant.l7 in proven)
-        found: list[Networks | Fqdn] = [end for end in ends if isinstance(end, Fqdn)]
-        for family in FAMILIES:
-            found += (Networks(run.addresses) for run in runs(plain, family) if _opens(run, ports))
-        for end in found:
-            verdict = plain.verdict(end)
-            if opened := (verdict.allowed | verdict.unknown) & ports:
-                yield Exit(end, opened, _cause(plain, end, opened))
+        names = Names(plain)
+        for end in index.network(pod.namespace.name).ends("egress"):
+            if isinstance(end, Fqdn):
+                yield from _exit(end, names.verdict(end), ports, names.near(end))
+        for run in (run for family in FAMILIES for run in runs(plain, family)):
+            yield from _exit(Networks(run.addresses), run.verdict, ports, plain)
+
+
+def _exit(end: Networks | Fqdn, verdict: Verdict, ports: Ports, side: Side) -> Iterator[Exit]:
+    if opened := (verdict.allowed | verdict.unknown) & ports:
+        yield Exit(end, opened, side)
 
 
 def is_closed(side: Side) -> bool:
@@ -109,10 +120,3 @@ def _without(side: Side, out: Callable[[Grant], bool]) -> Side:
         for stage in side.stages
     )
     return replace(side, stages=tuple(stages))
-
-
-def _cause(side: Side, end: Networks | Fqdn, ports: Ports) -> Grant | None:
-    for step in side.steps(end):
-        if step.action == "allow" and step.ports & ports and isinstance(step.cause, Grant):
-            return step.cause
-    return None

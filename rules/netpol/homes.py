@@ -35,7 +35,7 @@ from rules.netpol.peers import (
     Services,
     leaves,
 )
-from rules.selectors import EVERYTHING, LabelSelector, Requirement
+from rules.selectors import LabelSelector, Requirement
 
 Settled = Callable[[str], bool]
 
@@ -49,12 +49,14 @@ class Home:
     """A namespace by its name and labels.
 
     `free`: labels that it does not have here it may give itself, but for those in `guarded`.
+    `pinned`: labels that all pods in question have; of others nothing is known.
     """
 
     name: str
     labels: Mapping[str, str] = field(default_factory=dict)
     free: bool = False
     guarded: frozenset[str] = frozenset({NAME_LABEL})
+    pinned: Mapping[str, str] = field(default_factory=dict)
 
     def may_have(self, peer: Peer) -> bool | None:
         """Whether pods of the namespace are in the peer; None: some may be."""
@@ -76,9 +78,9 @@ class Home:
             case Namespaces(labels):
                 return self._own(labels)
             case Pods(namespaces=str() as name, pods=pods):
-                return _every([self.name == name, pods == EVERYTHING or None])
+                return _every([self.name == name, self._of_pods(pods)])
             case Pods(namespaces=namespaces, pods=pods) if not isinstance(namespaces, str):
-                return _every([self._own(namespaces), pods == EVERYTHING or None])
+                return _every([self._own(namespaces), self._of_pods(pods)])
             case Labelled(labels) | Endpoints(labels):
                 return self._engine(labels)
         return False
@@ -97,9 +99,13 @@ class Home:
         """What a selector says of the labels of the namespace itself."""
         return _truth(labels, self.labels, self._settled)
 
+    def _of_pods(self, labels: LabelExpression) -> bool | None:
+        return _truth(labels, self.pinned, self.pinned.__contains__)
+
     def _engine(self, labels: LabelExpression) -> bool | None:
         """What an expression says, where labels of namespaces stand among those of pods."""
         known = {
+            **self.pinned,
             cilium.NAMESPACE: self.name,
             cilium.CLUSTER: cilium.LOCAL_CLUSTER,
             calico.NAMESPACE: self.name,

@@ -12,7 +12,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from rules.netpol.model import ADMIN, BASELINE, DEFAULT, Action
-from rules.netpol.peers import Entity, Fqdn, Networks
+from rules.netpol.peers import (
+    Entity,
+    Fqdn,
+    Labelled,
+    NetworkGroup,
+    Networks,
+    Peer,
+    ServiceRef,
+    Services,
+    leaves,
+)
 from rules.netpol.sets import V4, V6, Addresses, Family, Protocol
 
 NAME_LABEL = "kubernetes.io/metadata.name"
@@ -163,6 +173,34 @@ class Inventory:
         """Whether pods have IPv6 addresses, too."""
         return bool(self.pod_networks.v6) or any(pod.addresses.v6 for pod in self.pods)
 
+    def networks(self, group: NetworkGroup) -> Addresses | None:
+        """The addresses of the groups that are meant; None where one is named that is not known."""
+        meant = [
+            each.addresses
+            for each in self.cidr_groups
+            if (group.labels.matches(each.labels) if group.labels else each.name == group.name)
+        ]
+        return Addresses.union(meant) if meant or group.labels else None
+
+    def about(self, peer: Peer) -> Inventory:
+        """What of it the peer may name; the rest cannot change what that is outside."""
+        named = tuple(leaves(peer))
+        refs = [ref for leaf in named for ref in _refs(leaf)]
+        services = tuple(
+            each
+            for each in self.services
+            if any(ref.means(each.namespace, each.name, each.labels) for ref in refs)
+        )
+        behind = {(each.namespace, each.name) for each in services}
+        behind |= {(ref.namespace or "", ref.name) for ref in refs}
+        return Inventory(
+            namespaces=self.namespaces,
+            services=services,
+            slices=tuple(each for each in self.slices if (each.namespace, each.service) in behind),
+            network_sets=self.network_sets if any(map(_is_by_label, named)) else (),
+            cidr_groups=self.cidr_groups,
+        )
+
     def ends(self, pod: Pod) -> Iterator[PodEnd]:
         """The pod at each of its addresses; one of each family that it may have, if not known."""
         if pod.addresses:
@@ -175,3 +213,16 @@ class Inventory:
         for family in (V4, V6) if self.dual_stack else (V4,):
             held = anywhere & Addresses.every(family)
             yield PodEnd(pod, held or Addresses.every(family))
+
+
+def _refs(leaf: Peer) -> tuple[ServiceRef, ...]:
+    match leaf:
+        case Services(refs):
+            return refs
+        case ServiceRef():
+            return (leaf,)
+    return ()
+
+
+def _is_by_label(leaf: Peer) -> bool:
+    return isinstance(leaf, Labelled)

@@ -17,6 +17,7 @@ from typing import TypeAlias
 from rules.netpol.inventory import Inventory
 from rules.netpol.model import Grant, PeerEntry, Unknown
 from rules.netpol.peers import (
+    Fqdn,
     Labelled,
     NetworkGroup,
     Networks,
@@ -64,6 +65,46 @@ def runs(side: Side, family: Family) -> tuple[Run, ...]:
             for edge in edges_of(footprint, family):
                 toggles[edge].add(spot)
     return merged(_sweep(side, family, active, toggles))
+
+
+class Names:
+    """The verdicts of a side on names, with those rules at hand that may match one.
+
+    A rule of one name costs nothing where another is asked about, nor does one of some networks:
+    which address a name stands for nobody knows.
+    """
+
+    def __init__(self, side: Side) -> None:
+        self._side = side
+        self._exact: dict[str, list[_Spot]] = defaultdict(list)
+        self._others: list[_Spot] = []
+        for spot, grant in _spots(side):
+            names = _exact(grant)
+            if names is not None:
+                for name in names:
+                    self._exact[name].append(spot)
+            elif _may_be_named(grant):
+                self._others.append(spot)
+
+    def verdict(self, end: Fqdn) -> Verdict:
+        """What passes between the pod and what has the name."""
+        return self.near(end).verdict(end)
+
+    def near(self, end: Fqdn) -> Side:
+        """The side with no other rules than those that may match."""
+        return _narrowed(self._side, [*self._others, *self._exact.get(end.pattern, ())])
+
+
+def _exact(grant: Grant) -> list[str] | None:
+    """The names of a rule that is about nothing but names, none of them a pattern."""
+    peers = [entry.peer for entry in grant.peers if isinstance(entry, PeerEntry)]
+    names = [peer.pattern for peer in peers if isinstance(peer, Fqdn) and "*" not in peer.pattern]
+    return list(dict.fromkeys(names)) if len(names) == len(grant.peers) else None
+
+
+def _may_be_named(grant: Grant) -> bool:
+    footprint = _footprint(grant)
+    return footprint is None or Addresses.every(V4) <= footprint
 
 
 def everywhere(family: Family) -> tuple[Run, ...]:

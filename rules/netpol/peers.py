@@ -117,6 +117,12 @@ class ServiceRef:
     labels: LabelExpression | None = None
     every_port: bool = False
 
+    def means(self, namespace: str, name: str, labels: Mapping[str, str]) -> bool:
+        """Whether it means the Service of that namespace and name, with these labels."""
+        if self.namespace not in (None, namespace):
+            return False
+        return self.labels.matches(labels) if self.labels else self.name == name
+
 
 @dataclass(frozen=True, slots=True)
 class Services:

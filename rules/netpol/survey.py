@@ -25,8 +25,8 @@ from rules.netpol.connections import (
 from rules.netpol.engine import Conflict
 from rules.netpol.inventory import End, Pod, PodEnd
 from rules.netpol.model import Direction
-from rules.netpol.outside import Run, everywhere, merged, overlay, runs
-from rules.netpol.peers import Networks
+from rules.netpol.outside import Names, Run, everywhere, merged, overlay, runs
+from rules.netpol.peers import Fqdn, Networks
 from rules.netpol.reach import Network
 from rules.netpol.sets import V4, V6, Addresses, Family
 from rules.netpol.sides import NO_PORTS, Side, Verdict
@@ -60,6 +60,7 @@ class Survey:
         self._classes = Classes(network)
         self._sides: dict[Hashable, dict[Direction, Side]] = {}
         self._verdicts: dict[Hashable, Verdict] = {}
+        self._names: dict[Hashable, Names] = {}
         self._outside_of: dict[Hashable, tuple[Run, ...]] = {}
         self._seen = {each.name: tuple(self._look(each.pods)) for each in self.workloads}
 
@@ -180,6 +181,11 @@ class Survey:
         return verdict
 
     def _half(self, near: _Seen, far: _Seen | End, direction: Direction) -> Verdict:
+        if isinstance(far, Fqdn):
+            names = self._names.get((near.key, direction))
+            if names is None:
+                names = self._names[near.key, direction] = Names(near.sides[direction])
+            return names.verdict(far)
         if not isinstance(far, _Seen):
             return near.sides[direction].verdict(far)
         asked = near.key, far.key, direction

@@ -16,6 +16,7 @@ from rules.netpol.engines import engine_of
 from rules.netpol.inventory import NOWHERE, End, Namespace, Pod, PodEnd, PortName
 from rules.netpol.languages import translate
 from rules.netpol.model import L7, Direction, Grant, Policy
+from rules.netpol.outside import Names
 from rules.netpol.peers import Entity, Fqdn, Networks
 from rules.netpol.reach import Network
 from rules.netpol.sets import Addresses
@@ -402,7 +403,7 @@ def test_t33_to_t37_what_rules_and_tls_blocks_come_to(asked: str, is_: L7) -> No
 # Policies that cannot be merged.
 
 
-def conflicts(*asked: str) -> list[Conflict]:
+def conflicts(*asked: str, any_order: bool = False) -> list[Conflict]:
     texts = (
         policy(
             "egress: [{toEntities: [world], toPorts: "
@@ -412,7 +413,17 @@ def conflicts(*asked: str) -> list[Conflict]:
         for number, each in enumerate(asked)
     )
     grants: list[Grant] = list(side(*texts).grants())
-    return list(engine_of("cilium").conflicts(grants))
+    return list(engine_of("cilium").conflicts(grants, any_order=any_order))
+
+
+def test_what_can_be_merged_in_one_order_alone_is_a_conflict_of_some_order() -> None:
+    asked = "serverNames: [a.com]", "rules: {http: [{}]}"
+    assert conflicts(*asked) == []
+    found = conflicts(*asked, any_order=True)
+    assert {each.origin.name for each in found} == {"p0"}
+    assert "cannot be merged with HTTP rules" in found[0].reason
+    assert conflicts(*reversed(asked)) == conflicts(*reversed(asked), any_order=True) != []
+    assert conflicts("serverNames: [a.com]", "serverNames: [b.com]", any_order=True) == []
 
 
 @pytest.mark.parametrize(
@@ -488,3 +499,21 @@ def test_accepted_names_open_dns() -> None:
     found = side(text, egress("{}"))
     assert allowed(found, dns) == "53/UDP"
     assert allowed(found, Fqdn("x.y.a.com")) == EVERY
+
+
+@pytest.mark.parametrize("name", ["a.com", "b.com", "*.com", "x.b.com", "*"])
+def test_a_name_is_answered_by_few_rules_as_by_all(name: str) -> None:
+    port = "toPorts: [{ports: [{port: '%d', protocol: TCP}]}]"
+    rules = (
+        f"{{toFQDNs: [{{matchName: a.com}}, {{matchName: b.com}}], {port % 1}}}",
+        f"{{toFQDNs: [{{matchPattern: '*.com'}}], {port % 2}}}",
+        f"{{toFQDNs: [{{matchName: b.com}}, {{matchPattern: '*.b.com'}}], {port % 3}}}",
+        f"{{toEntities: [world], {port % 4}}}",
+        f"{{toCIDR: [0.0.0.0/0], {port % 5}}}",
+        f"{{toCIDR: [192.0.2.0/24], {port % 6}}}",
+    )
+    denied = (
+        f"egressDeny: [{{toEntities: [world], {port % 4}}}, {{toCIDR: [0.0.0.0/1], {port % 2}}}]"
+    )
+    whole = side(policy(f"egress: [{', '.join(rules)}], {denied}"))
+    assert Names(whole).verdict(Fqdn(name)) == whole.verdict(Fqdn(name))

@@ -39,7 +39,7 @@ APP = Expression((Condition("app", "in", ("db",)),))
 
 
 def outside(peer: Peer, name: str = "cilium", inventory: Inventory | None = None) -> Outside:
-    compass = Compass.of(engine_of(name), inventory or Inventory())
+    compass = Compass(engine_of(name), inventory or Inventory())
     return compass.outside(PeerEntry((), peer))
 
 
@@ -100,7 +100,7 @@ def test_names_lead_to_the_internet_and_to_no_address() -> None:
 
 
 def test_what_nobody_can_read_may_be_anywhere_and_what_is_cut_off_nowhere() -> None:
-    compass = Compass.of(engine_of("cilium"), Inventory())
+    compass = Compass(engine_of("cilium"), Inventory())
     assert compass.outside(Unknown((), "x", "y", "undecided")).doubtful == FULL
     assert compass.outside(Unknown((), "x", "y", "as-read")) == Outside()
 

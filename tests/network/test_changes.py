@@ -131,6 +131,42 @@ def test_what_a_first_policy_closes_is_information() -> None:
     assert said.startswith("info CLOSED: closes every port to the Internet; closes")
 
 
+_CALICO = (
+    "{apiVersion: projectcalico.org/v3, kind: %s, metadata: {name: calico, namespace: t},"
+    " spec: {order: %s, selector: all(), types: [Egress], egress: [%s]}}"
+)
+
+
+def _of_calico(*beside: str, old: str, new: str = "") -> list[str]:
+    """What all rules about changes say, where Calico enforces its own kinds."""
+    value, former = yaml.safe_load(new or "null"), yaml.safe_load(old)
+    network = Network(engine="calico", enforced=("projectcalico.org/*",))
+    beside_it = [OBJECTS["pod"], *map(yaml.safe_load, beside), former]
+    kind = kind_of(former)
+    asked = ask(
+        value,
+        kind,
+        operation="UPDATE" if new else "DELETE",
+        old=former,
+        namespace="t" if kind.namespaced else "",
+        name="calico",
+    )
+    rules = (RULE_OF["last-isolation-kept"], RULE_OF["no-silent-opening"])
+    cluster = Cluster.of(beside_it, Site(network=network))
+    found = judge(decode(written(asked), phases=("final",)), rulebook(*rules), cluster).findings
+    return [f"{finding.level} {finding.check}" for finding in found]
+
+
+def test_the_order_of_policies_of_calico_may_open_what_their_deletion_would() -> None:
+    deny = "{action: Deny, protocol: TCP, destination: {ports: [443]}}"
+    first, last = (_CALICO % ("GlobalNetworkPolicy", order, deny) for order in (10, 2000))
+    allow = yaml.safe_dump(OBJECTS["to-443"])
+    assert _of_calico(allow, old=first, new=last) == ["warn OPENED"]
+    assert _of_calico(allow, old=first) == ["warn OPENED"]
+    assert not _of_calico(allow, old=last, new=last)
+    assert not _of_calico(allow, old=last)
+
+
 @pytest.mark.parametrize(
     ("policy", "engine", "told"),
     [
@@ -163,7 +199,7 @@ def test_who_brings_a_conflict_is_denied_and_who_finds_it_is_not() -> None:
 
 
 def test_a_peer_that_is_nobody_is_told_at_its_place() -> None:
-    (said,) = _said("policies-select-pods", "pod", new="to-nobody")
+    (said,) = _said("peers-exist", "pod", new="to-nobody")
     assert said.startswith("warn PEER-NOTHING: is no pod that there is")
 
 

@@ -16,7 +16,7 @@ from tests.examples import RULES, Example, read
 from webhook.judge import judge
 
 ROWS: Any = yaml.safe_load((Path(__file__).parent / "rows.yaml").read_text("utf-8"))
-MENDING = {"no-plain-http-egress", "names-learnt-from-dns"}
+MENDING = {"no-plain-http-egress", "names-resolvable"}
 
 
 def _active(rule: Rule) -> ActiveRule:

@@ -44,7 +44,7 @@ def check(
                     path=place_of_name(review, entry),
                     message=f"is {quote(pattern)}, which covers "
                     f"{enumerate_words(reached, 'and')}, the control plane of the cloud; leave it "
-                    "out, or name what is needed",
+                    "out",
                     found=pattern,
                     level="warn",
                 )

@@ -9,10 +9,11 @@ A policy that opens the whole Internet is not said to open resolvers too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from rules.frames import admin, calico, cilium, cluster, kubernetes
-from rules.model import NETWORK_POLICIES, Finding, Level, Path, rule
+from rules.model import NETWORK, NETWORK_POLICIES, Finding, Level, Path, rule
 from rules.netpol.destinations import union
 from rules.netpol.model import L7, Grant, PeerEntry, PortEntry
 from rules.netpol.questions import entries, is_world, names, opens, reaches
@@ -20,6 +21,7 @@ from rules.netpol.sets import Addresses
 from rules.patch import lookup
 from rules.pods import mapping
 from rules.policies import CILIUM, Asked, place_of_name, whereto
+from rules.proposal import propose
 from rules.review import Cluster, Review
 
 DNS = 53
@@ -71,7 +73,7 @@ INFO = [
 ]
 
 
-@rule(kinds=NETWORK_POLICIES, severity="medium")
+@rule(kinds=NETWORK_POLICIES, reads=NETWORK, severity="medium")
 def check(
     review: Review,
     cluster: Cluster,
@@ -84,36 +86,53 @@ def check(
     grants = list(asked.grants("egress"))
     found = [pattern for grant in grants for _, pattern in names(grant)]
     named = any(not reaches(pattern, resolver_names) for pattern in found)
+    asking = [(grant, port) for grant in grants for port in _dns_ports(grant)]
+    anybody = _world(asked, (grant for grant, _ in asking))
+    for grant, port in asking:
+        yield from _open(asked, grant, port.path, anybody=anybody)
     for grant in grants:
-        port = next((each for each in grant.ports if _is_dns(each)), None)
-        if port is not None:
-            yield from _open(asked, grant, port.path)
         if grant.l7 == L7.DNS:
             yield from _any_name(review, grant)
-        if any(opens(grant, number) for number in RESOLVING):
-            for entry in entries(grant):
-                if _resolves(asked, entry, union(tuple(resolvers)), resolver_names):
-                    yield _resolver(review, entry, "warn" if named else "info")
+    resolving = [g for g in grants if any(opens(g, number) for number in RESOLVING)]
+    if not _world(asked, resolving):
+        for entry in (entry for grant in resolving for entry in entries(grant)):
+            if _resolves(asked, entry, union(tuple(resolvers)), resolver_names):
+                yield _resolver(review, entry, "warn" if named else "info")
 
 
-def _is_dns(entry: object) -> bool:
-    """Whether an entry of ports is about DNS: a wide range is not."""
-    return isinstance(entry, PortEntry) and entry.first == entry.last == DNS
+def _world(asked: Asked, grants: Iterable[Grant]) -> bool:
+    """Whether all of the rules together lead everywhere: halves add up to the whole."""
+    outside = (asked.outside(entry).addresses for grant in grants for entry in entries(grant))
+    return is_world(Addresses.union(outside))
 
 
-def _open(asked: Asked, grant: Grant, port: Path) -> Iterator[Finding]:
-    outside = [entry for entry in entries(grant) if is_world(asked.outside(entry).addresses)]
-    if outside:
+def _dns_ports(grant: Grant) -> Iterator[PortEntry]:
+    """The first entry of ports that is about DNS: a wide range is not."""
+    ports = (each for each in grant.ports if isinstance(each, PortEntry))
+    yield from islice((each for each in ports if each.first == each.last == DNS), 1)
+
+
+def _open(asked: Asked, grant: Grant, port: Path, *, anybody: bool) -> Iterator[Finding]:
+    outside = [entry for entry in entries(grant) if asked.outside(entry).addresses]
+    if anybody and outside:
         message = f"opens DNS of {whereto(asked.review, outside[0])}, so anybody may answer; "
         cure = "open it to the cluster's own DNS, pods with k8s-app: kube-dns in kube-system"
         is_map = isinstance(lookup(asked.review.object, port), dict)
         place = (*port, "port") if is_map else port
         yield _finding("DNS-53-OPEN", place, message + cure, "warn")
-    elif asked.review.group == CILIUM and grant.l7 == L7.NONE and asked.network.acns.fqdn:
+    elif asked.review.group == CILIUM and grant.l7 == L7.NONE and not _is_heard(asked):
         item = port[:-2]
-        message = "is missing, so nobody looks into what is asked of DNS, and rules about names "
-        cure = "never learn their addresses; list the names, as matchName or matchPattern"
+        message = "is missing, so nobody looks into what is asked of DNS, nor learns "
+        cure = "addresses of names from it; list the names, as matchName or matchPattern"
         yield _finding("DNS-53-OPEN", (*item, "rules", "dns"), message + cure, "warn")
+
+
+def _is_heard(asked: Asked) -> bool:
+    """Whether nobody can listen, or another policy of the same pods does: it hears all of them."""
+    if not asked.network.acns.fqdn:
+        return True
+    index, own = propose(asked.review, asked.cluster).after, list(asked.grants("egress"))
+    return any(grant.l7 == L7.DNS for grant in asked.beside(index, own))
 
 
 def _any_name(review: Review, grant: Grant) -> Iterator[Finding]:

@@ -21,6 +21,11 @@ _POLICY = (
 )
 _POD = "{kind: Pod, metadata: {labels: {app: web}}, spec: {containers: [{name: app}]}}"
 _BESIDE = f"{{object: {_POD}, cluster: [%s]}}"
+_CALICO = "{engine: calico, enforced: [projectcalico.org/*]}"
+_INGRESS = (
+    "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: in, namespace: "
+    "default}, spec: {selector: app == 'web', types: [Ingress]}}"
+)
 ALLOW = [
     "{kind: Pod, spec: {hostNetwork: true, containers: [{name: app}]}}",
     _BESIDE % (_POLICY % ("{}", "Egress")),
@@ -30,6 +35,7 @@ DENY = [
     _POD,
     _BESIDE % (_POLICY % ("{}", "Ingress")),
     _BESIDE % (_POLICY % ("{matchLabels: {of: others}}", "Egress")),
+    f"{{network: {_CALICO}, object: {_POD}, cluster: [{_INGRESS}]}}",
 ]
 
 
@@ -43,8 +49,6 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
         yield Finding(
             check="EGRESS-ISOLATED",
             path=("metadata", "labels"),
-            message=f"are selected by no policy of namespace {review.namespace} or of the cluster "
-            "that isolates egress, so the pod may reach every address; add a NetworkPolicy with "
-            "policyTypes [Egress] that selects it",
+            message=standing.open_by("egress", "so the pod may reach every address"),
             found="not isolated for egress",
         )

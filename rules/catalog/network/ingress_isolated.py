@@ -44,8 +44,6 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
         yield Finding(
             check="INGRESS-ISOLATED",
             path=("metadata", "labels"),
-            message=f"are selected by no policy of namespace {review.namespace} or of the cluster "
-            "that isolates ingress, so everybody may reach the pod; add a NetworkPolicy with "
-            "policyTypes [Ingress] that selects it",
+            message=standing.open_by("ingress", "so everybody may reach the pod"),
             found="not isolated for ingress",
         )

@@ -4,7 +4,8 @@ Why: whoever reaches it is handed the identity of the node, and with it whatever
 Source: specification egress 4 (IMDS); Azure documentation, IMDS restriction.
 
 Networks that contain its addresses open it too, the whole Internet among them. On a cluster with
-the IMDS restriction (`cluster.imdsRestriction` in the rulebook) nothing is said.
+the IMDS restriction (`cluster.imdsRestriction` in the rulebook) nothing is said. Where a denial by
+another rule hides them from all pods that the rule is about, it warns.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.frames import admin, calico, cilium, cluster, kubernetes
-from rules.model import NETWORK_POLICIES, Finding, rule
+from rules.model import NETWORK, NETWORK_POLICIES, Finding, rule
 from rules.netpol.destinations import METADATA, union
-from rules.netpol.questions import entries, has_names, opens
+from rules.netpol.model import Grant, PeerEntry
+from rules.netpol.peers import Networks
+from rules.netpol.questions import entries, exemption, has_names, opens
+from rules.netpol.sets import Addresses, Ports
 from rules.policies import Asked, whereto
+from rules.proposal import origin_shown
 from rules.review import Cluster, Review
 
 HTTP = 80
@@ -27,6 +32,7 @@ ALLOW = [
         "[{to: [{ipBlock: {cidr: 0.0.0.0/0, except: [169.254.169.254/32, 168.63.129.16/32]}}]}]"
     ),
     cilium("[{toEntities: [cluster]}]"),
+    cilium("[{toPorts: [{ports: [{port: '80', protocol: TCP}], serverNames: [a.com]}]}]"),
     f"{{network: {{imds_restriction: true}}, object: {kubernetes('[{}]')}}}",
     calico("{action: Deny, destination: {nets: [169.254.169.254/32]}}"),
 ]
@@ -41,10 +47,18 @@ DENY = [
     admin("{action: Allow, to: [{networks: [0.0.0.0/0]}]}"),
     cluster("{action: Accept, to: [{networks: [168.63.129.16/32]}]}"),
 ]
-WARN = [kubernetes("[{to: [{ipBlock: {cidr: 169.254.169.254/32}}], ports: [{port: any}]}]")]
+_DENIED = (
+    "{apiVersion: cilium.io/v2, kind: CiliumClusterwideNetworkPolicy, metadata: "
+    "{name: no-metadata}, spec: {endpointSelector: {}, egressDeny: "
+    "[{toCIDR: [169.254.169.254/32, 168.63.129.16/32]}]}}"
+)
+WARN = [
+    kubernetes("[{to: [{ipBlock: {cidr: 169.254.169.254/32}}], ports: [{port: any}]}]"),
+    f"{{object: {kubernetes(_OPEN % ('0.0.0.0/0', 80))}, cluster: [{_DENIED}]}}",
+]
 
 
-@rule(kinds=NETWORK_POLICIES, severity="high")
+@rule(kinds=NETWORK_POLICIES, reads=NETWORK, severity="high")
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """One Finding for each rule that opens it."""
     asked = Asked(review, cluster)
@@ -53,18 +67,25 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     special = union(METADATA)
     for grant in asked.grants("egress"):
         by_name = asked.names_reach_addresses and has_names(grant)
-        if not (opens(grant, HTTP) or by_name):
-            continue
+        if exemption(grant) or not (opens(grant, HTTP) or by_name):
+            continue  # what must be TLS, or DNS, is not what the metadata speaks
         for entry in entries(grant):
             reached = asked.outside(entry).addresses & special
             if reached:
-                address = next(net for net in METADATA if union((net,)) & reached).partition("/")[0]
-                yield Finding(
-                    check="IMDS",
-                    path=entry.path,
-                    message=f"opens {address} port 80, the metadata of the node, by "
-                    f"{whereto(review, entry)}; except it, or open other ports than 80",
-                    found=address,
-                    level="deny" if opens(grant, HTTP) else "warn",
-                )
+                yield _finding(asked, grant, entry, reached)
                 break
+
+
+def _finding(asked: Asked, grant: Grant, entry: PeerEntry, reached: Addresses) -> Finding:
+    address = next(net for net in METADATA if union((net,)) & reached).partition("/")[0]
+    mask = asked.mask(grant)
+    hidden_by = mask.hider([Networks(reached)], Ports.of("TCP", HTTP)) if mask else None
+    today = f", denied as yet by {origin_shown(hidden_by)}" if hidden_by else ""
+    return Finding(
+        check="IMDS",
+        path=entry.path,
+        message=f"opens port 80 of {address}, the metadata of the node, by "
+        f"{whereto(asked.review, entry)}{today}; except it",
+        found=address,
+        level="warn" if hidden_by or not opens(grant, HTTP) else "deny",
+    )

@@ -69,8 +69,7 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
             yield Finding(
                 check="LAST-ISOLATION",
                 path=("metadata", "labels"),
-                message=f"are others, and no policy isolates {printable(shown(pod))} for "
-                f"{direction} any more; keep the labels, or first add a policy that selects by "
-                "the new ones",
+                message=f"change, so no policy isolates {printable(shown(pod))} for {direction} "
+                "any more; keep them, or first add a policy that selects by the new ones",
                 found=["relabelled", direction],
             )

@@ -10,6 +10,7 @@ All policies of a pod count together: the rule for DNS may stand in another one.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rules.model import (
     CILIUM_CLUSTERWIDE_POLICY,
@@ -18,15 +19,21 @@ from rules.model import (
     NETWORK,
     PODS,
     Finding,
+    Fix,
+    Operation,
+    Path,
     rule,
 )
 from rules.netpol.index import Index
-from rules.netpol.model import Grant
+from rules.netpol.model import L7, Grant, PortEntry
 from rules.netpol.resolution import asks_names, unresolvable
+from rules.policies import Asked
 from rules.proposal import grants, key_in, origin_shown, propose, shown, stand
 from rules.review import Cluster, Review
-from rules.words import place, printable
+from rules.words import printable
 
+DNS = 53
+_OUT = ("egress", "allow")
 _POLICY = (
     "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: %s, "
     "namespace: default}, spec: {endpointSelector: {}, egress: [%s]}}"
@@ -40,15 +47,19 @@ _POD = "{kind: Pod, metadata: {name: web, namespace: default}}"
 _STORED = "{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: default}}"
 _BOTH = _POLICY % ("both", f"{_NAME}, {_DNS % '*.example'}")
 _NAMES, _ASKS = _POLICY % ("names", _NAME), _POLICY % ("asks", _DNS % "*")
+_PLAIN = _DNS.replace(", rules: {dns: [{matchPattern: '%s'}]}", "")
 ALLOW = [
     f"{{object: {_POD}, cluster: [{_BOTH}]}}",
     f"{{object: {_POD}, cluster: [{_NAMES}, {_ASKS}]}}",
     _BOTH,
     f"{{object: {_ASKS}, cluster: [{_STORED}, {_NAMES}]}}",
+    f"{{object: {_POLICY % ('names', f'{_NAME}, {_PLAIN}')}, cluster: [{_ASKS}]}}",
+    f"{{network: {{acns: {{fqdn: false}}}}, object: {_NAMES}}}",
 ]
 WARN = [
     f"{{object: {_POD}, cluster: [{_NAMES}]}}",
     f"{{object: {_POD}, cluster: [{_NAMES}, {_POLICY % ('asks', _DNS % '*.org')}]}}",
+    _POLICY % ("names", f"{_NAME}, {_PLAIN}"),
 ]
 
 
@@ -60,7 +71,13 @@ WARN = [
     severity="medium",
 )
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
-    """A policy is judged with all others, for each group of pods that it selects, or alone."""
+    """A policy is judged with all others, for each group of pods that it selects.
+
+    Where there are none yet, with those that are about all whom it is about. Where it opens DNS
+    without listening to it, the fix lets every name be asked, so nothing that works stops working.
+    """
+    if not cluster.site.network.acns.fqdn:
+        return
     if review.kind == "Pod":
         about = grants(stand(review, cluster).sides["egress"])
         yield from _told(about, ("metadata", "labels"), "let the pod")
@@ -69,22 +86,46 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     own = _grants(proposal.after, review)
     if not (asks_names(own) or asks_names(_grants(proposal.before, review))):
         return
-    path = ("spec",)
     for each in proposal.subjects:
         about = grants(each.future["egress"])
-        said = list(_told(about, path, f"leaves {printable(shown(each.now))} to"))
+        said = list(_of_policy(own, about, f"leaves {printable(shown(each.now))} to"))
         if said:
             yield said[0]
             return
     if not proposal.subjects and not proposal.left_out:
-        yield from _told(own, path, "lets its pods")
+        beside = Asked(review, cluster).beside(proposal.after, own)
+        yield from _of_policy(own, [*own, *beside], "lets its pods")
 
 
 def _grants(index: Index, review: Review) -> list[Grant]:
     return [g for policy in index.policies_at(key_in(review)) for g in policy.grants]
 
 
-def _told(about: list[Grant], path: tuple[str, ...], who: str) -> Iterator[Finding]:
+def _of_policy(own: list[Grant], about: list[Grant], who: str) -> Iterator[Finding]:
+    """At the rule that opens DNS and does not listen, where the object has such a one."""
+    deaf = next((entry for grant in own for entry in grant.ports if _is_deaf(grant, entry)), None)
+    for finding in _told(about, ("spec",), who):
+        if deaf is None:
+            yield finding
+            return
+        path = (*deaf.path[:-2], "rules")
+        yield replace(
+            finding,
+            path=path,
+            message=printable(
+                f"is missing, so Cilium never learns the addresses of {finding.found}; add "
+                'dns: [{matchPattern: "*"}], or the names alone'
+            ),
+            fix=Fix((Operation("add", path, {"dns": [{"matchPattern": "*"}]}),), safe=True),
+        )
+
+
+def _is_deaf(grant: Grant, entry: object) -> bool:
+    opens_dns = isinstance(entry, PortEntry) and entry.first == entry.last == DNS
+    return opens_dns and grant.l7 == L7.NONE and (grant.direction, grant.action) == _OUT
+
+
+def _told(about: list[Grant], path: Path, who: str) -> Iterator[Finding]:
     found = next(unresolvable(about), None)
     if found is None:
         return
@@ -93,8 +134,8 @@ def _told(about: list[Grant], path: tuple[str, ...], who: str) -> Iterator[Findi
         check="FQDN-NO-DNS",
         path=path,
         message=printable(
-            f"{who} reach {name}, by {origin_shown(grant.origin)} at {place(grant.path)}, and no "
-            "rule lets them ask for its address; allow port 53 of kube-dns with rules.dns for it"
+            f"{who} reach {name} (by {origin_shown(grant.origin)}) and not ask for its address; "
+            "allow port 53 of kube-dns with rules.dns for the name"
         ),
         found=name,
         level="warn",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rules.frames import admin, calico, cilium, cluster, kubernetes
-from rules.model import ADMIN_POLICIES, NETWORK_POLICIES, Finding, rule
+from rules.model import ADMIN_POLICIES, NETWORK, NETWORK_POLICIES, Finding, rule
 from rules.netpol.homes import Home
 from rules.netpol.model import BASELINE, DEFAULT, L7, Direction, Grant
 from rules.netpol.questions import entries, opens_all
@@ -45,7 +45,7 @@ LAST = (DEFAULT, BASELINE)
 """Tiers of Calico after which what was passed on is allowed, unless somebody adds policies."""
 
 
-@rule(kinds=NETWORK_POLICIES, severity="high")
+@rule(kinds=NETWORK_POLICIES, reads=NETWORK, severity="high")
 def check(
     review: Review, cluster: Cluster, *, ingress_namespaces: Sequence[str] = ()
 ) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.frames import admin, calico, cilium, cluster, kubernetes
-from rules.model import NAMESPACE, NETWORK_POLICIES, Finding, Level, rule
+from rules.model import NETWORK, NETWORK_POLICIES, Finding, Level, rule
 from rules.netpol.model import Grant, PeerEntry, Unknown
 from rules.netpol.peers import Anywhere, Entity, Networks
 from rules.netpol.questions import entries, is_world
@@ -61,7 +61,7 @@ WARN = [
 ]
 
 
-@rule(kinds=NETWORK_POLICIES, reads=(NAMESPACE,), severity="high")
+@rule(kinds=NETWORK_POLICIES, reads=NETWORK, severity="high")
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """One Finding for each peer, with a namespace of another tenant that shows it."""
     asked = Asked(review, cluster)

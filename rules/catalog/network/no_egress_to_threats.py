@@ -15,11 +15,12 @@ from collections.abc import Iterator
 
 from rules.egress import Outside
 from rules.evidence import aliases_of
-from rules.listing import Met, meet_host, meet_peer
+from rules.frames import admin, cilium, cluster
+from rules.listing import Met, meet_host, meet_outside
 from rules.model import (
     JSON,
     NETWORK,
-    NETWORK_POLICY,
+    NETWORK_POLICIES,
     POD,
     PODS,
     SERVICE_ENTRY,
@@ -28,19 +29,19 @@ from rules.model import (
     Path,
     rule,
 )
-from rules.netpol.engine import Api
-from rules.netpol.languages import LANGUAGES
-from rules.netpol.model import Grant, PeerEntry
+from rules.netpol.model import PeerEntry
 from rules.origination import ENTRY_SHAPE
 from rules.patch import lookup
 from rules.permits import reachable, weigh
 from rules.pods import items, mapping
+from rules.policies import Asked, place_of_name, whereto, written
 from rules.review import Cluster, Review
 from rules.shapes import misshapen
 from rules.threats import Threats
 from rules.words import quote
 
 CHECK = "THREAT-LIST"
+POLICIES = frozenset(kind.kind for kind in NETWORK_POLICIES)
 
 
 def _listed(value: str) -> str:
@@ -52,6 +53,17 @@ def _to(cidr: str) -> str:
     egress = f"egress: [{{to: [{peer}], ports: [{{port: 443}}]}}]"
     spec = f"{{podSelector: {{}}, policyTypes: [Egress], {egress}}}"
     return _listed(f"{{kind: NetworkPolicy, spec: {spec}}}")
+
+
+def _within(example: str) -> str:
+    """The example of another frame, in a cluster with the list."""
+    told = example[1:-1] if example.startswith("{network:") else f"object: {example}"
+    return f"{{{told}, threats: [c2.bad.example, 203.0.113.0/24]}}"
+
+
+_443 = "toPorts: [{ports: [{port: '443', protocol: TCP}]}]"
+_CCNP = "CiliumClusterwideNetworkPolicy"
+_NAMED = f"[{{toFQDNs: [{{%s}}], {_443}}}]"
 
 
 def _entry(host: str, rest: str = "") -> str:
@@ -69,6 +81,8 @@ _CLOSED = (
     "namespace: default}, spec: {podSelector: {}, policyTypes: [Egress]}}"
 )
 ALLOW = [
+    _within(cilium(_NAMED % "matchName: bad.example")),
+    _within(cilium(_NAMED % "matchPattern: '*'")),
     _to("0.0.0.0/0"),
     _to("198.51.100.7/32"),
     _entry("bad.example"),
@@ -82,6 +96,12 @@ DENY = [
     _entry("c2.bad.example"),
     _entry("a.C2.bad.example"),
     _entry("*.bad.example"),
+    _within(cilium(_NAMED % "matchName: a.c2.bad.example")),
+    _within(cilium(_NAMED % "matchPattern: '*.bad.example'")),
+    _within(cilium(f"[{{toCIDR: [203.0.113.7/32], {_443}}}]")),
+    _within(cilium(f"[{{toCIDRSet: [{{cidr: 203.0.113.0/28}}], {_443}}}]", kind=_CCNP)),
+    _within(admin("{action: Allow, to: [{networks: [203.0.113.7/32]}]}")),
+    _within(cluster("{action: Accept, to: [{domainNames: [c2.bad.example]}]}")),
     _entry("cdn.example", ", endpoints: [{address: 203.0.113.9}]"),
     _env("https://c2.bad.example"),
     _env("http://203.0.113.7:8080/"),
@@ -91,7 +111,7 @@ INFO = [_env("https://c2.bad.example", _CLOSED)]
 
 
 @rule(
-    kinds=(NETWORK_POLICY, SERVICE_ENTRY, *PODS),
+    kinds=(*NETWORK_POLICIES, SERVICE_ENTRY, *PODS),
     also=((POD, "ephemeralcontainers"),),
     reads=NETWORK,
     shaped=True,
@@ -104,14 +124,8 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
         return
     if review.kind == SERVICE_ENTRY.kind:
         yield from _judge_entry(mapping(review.object, "spec"), threats)
-    elif (read := LANGUAGES.get(Api(review.group, review.kind))) is not None:
-        policies = read(review.object, namespace=review.namespace)
-        for policy in policies if isinstance(policies, tuple) else (policies,):
-            for unknown in policy.unknowns:
-                if "egress" in unknown.path or len(unknown.path) < len(("spec", "egress")):
-                    yield _finding(unknown.path, unknown.reason, Met(None))
-            for grant in policy.grants:
-                yield from _judge_grant(grant, review.object, threats)
+    elif review.group != POD.group and review.kind in POLICIES:
+        yield from _judge_policy(Asked(review, cluster), threats)
     else:
         yield from _judge_pod(review, cluster, threats)
 
@@ -131,15 +145,25 @@ def _judge_entry(spec: JSON, threats: Threats) -> Iterator[Finding]:
             yield _finding(path, f"is {quote(host)}", met)
 
 
-def _judge_grant(grant: Grant, value: JSON, threats: Threats) -> Iterator[Finding]:
-    if grant.direction != "egress" or grant.action != "allow":
-        return
-    for entry in grant.peers:
-        met = meet_peer(entry.peer, threats) if isinstance(entry, PeerEntry) else None
-        if met is not None:
-            cidr = (*entry.path, "ipBlock", "cidr")
-            path = cidr if lookup(value, cidr) is not None else entry.path
-            yield _finding(path, f"is {quote(lookup(value, path))}", met)
+def _judge_policy(asked: Asked, threats: Threats) -> Iterator[Finding]:
+    for policy in written(asked.review):
+        for unknown in policy.unknowns:
+            if "egress" in unknown.path or len(unknown.path) < len(("spec", "egress")):
+                yield _finding(unknown.path, unknown.reason, Met(None))
+    for grant in asked.grants("egress"):
+        for entry in grant.peers:
+            met = meet_outside(asked.outside(entry), threats)
+            if met is not None and isinstance(entry, PeerEntry):
+                yield _finding(*_stated(asked.review, entry), met)
+
+
+def _stated(review: Review, entry: PeerEntry) -> tuple[Path, str]:
+    """Where the name or network stands, and what stands there."""
+    cidr = (*entry.path, "ipBlock", "cidr")
+    path = place_of_name(review, entry) if lookup(review.object, cidr) is None else cidr
+    stated = lookup(review.object, path)
+    shown = isinstance(stated, str)
+    return path, f"is {quote(stated)}" if shown else f"leads to {whereto(review, entry)}"
 
 
 def _judge_pod(review: Review, cluster: Cluster, threats: Threats) -> Iterator[Finding]:

@@ -7,6 +7,9 @@ The object is judged by its own grants, as the engine of the cluster reads them.
 TLS: 443 is accepted, and what speaks on it is not looked at. No ports means every port, 80 too.
 Server names prove TLS, and so do both TLS blocks together; HTTP rules without them prove that there
 is none.
+
+Where a denial by another rule hides the port from all pods that the rule is about, it warns: who
+takes the denial away opens it.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rules.frames import admin, calico, cilium, cluster, kubernetes
-from rules.model import NETWORK_POLICIES, Finding, Fix, Operation, rule
+from rules.model import NETWORK, NETWORK_POLICIES, Finding, Fix, Operation, rule
 from rules.narrowing import Narrowing, narrowing
 from rules.netpol.destinations import PRIVATE, Surroundings, union
 from rules.netpol.model import Grant, NamedPort, PeerEntry, PortEntry, Unknown
@@ -22,6 +25,7 @@ from rules.netpol.peers import Fqdn
 from rules.netpol.questions import CLEAR
 from rules.plain_http import Ports, Standard, Worst, ports_of, worst_of
 from rules.policies import Asked, subject_of, whereto
+from rules.proposal import origin_shown
 from rules.review import Cluster, Review
 
 _WORLD = "[{to: [{ipBlock: {cidr: %s}}], ports: [%s]}]"
@@ -90,7 +94,7 @@ INFO = [
 ]
 
 
-@rule(kinds=NETWORK_POLICIES, severity="high")
+@rule(kinds=NETWORK_POLICIES, reads=NETWORK, severity="high")
 def check(  # noqa: PLR0913  # what may be set in the rulebook
     review: Review,
     cluster: Cluster,
@@ -138,15 +142,16 @@ def _judge(asked: Asked, grant: Grant, standard: Standard) -> Iterator[Finding]:
 
 
 def _finding(asked: Asked, told: Narrowing, ports: Ports, worst: Worst) -> Finding:
-    peer, level, exempted_by = worst
+    peer, level, exempted_by, hidden_by = worst
     review, where = asked.review, whereto(asked.review, peer)
     path, what, cure, patch = told
     doubt = ", which Cilium reads as any pod's number of that name" if ports == "unknown" else ""
+    today = f", denied as yet by {origin_shown(hidden_by)}" if hidden_by else ""
     unset = isinstance(peer, PeerEntry) and isinstance(peer.peer, Fqdn) and path[-1] == "toPorts"
     return Finding(
         check="PLAIN-HTTP",
         path=path,
-        message=f"{what} to {where}{doubt}; {cure} (plain-HTTP egress)",
+        message=f"{what} to {where}{doubt}{today}; {cure} (plain-HTTP egress)",
         found=[ports, where],
         level=level,
         fix=Fix(patch, safe=unset),

@@ -118,7 +118,7 @@ def _judged(way: Exit, standard: Standard) -> Iterator[_Worst]:
             opened = [number for number in listed if ("TCP", number) in way.ports]
             level = standard.level(reach, ports)
             if opened and level is not None:
-                yield _Worst(level, reach, ports, opened[0], Exit(end, way.ports, way.cause))
+                yield _Worst(level, reach, ports, opened[0], Exit(end, way.ports, way.side))
 
 
 def _rank(found: _Worst) -> tuple[bool, bool, bool]:

@@ -77,7 +77,8 @@ def check(review: Review, cluster: Cluster, *, most_groups: int = 200) -> Iterat
         opens = any(deed == "opens" for deed, _, _ in told)
         level: Level = "warn" if opens or review.operation != "CREATE" else "info"
         pods = printable(shown(changes[0].pod))
-        more = f" and {len(changes) - 1} more groups" if len(changes) > 1 else ""
+        groups = len({shown(change.pod) for change in changes})
+        more = f" and {groups - 1} more groups" if groups > 1 else ""
         said = "; ".join(_sentence(key, ports) for key, ports in told.items())
         yield Finding(
             check="OPENED" if opens else "CLOSED",

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.frames import admin, calico, cilium, cluster, kubernetes
-from rules.model import NETWORK_POLICIES, Finding, rule
+from rules.model import NETWORK, NETWORK_POLICIES, Finding, rule
 from rules.netpol.model import Grant, PortEntry, Unknown
 from rules.netpol.questions import entries, is_world, opens_all
 from rules.netpol.sets import Addresses
@@ -48,7 +48,7 @@ WARN = [
 ]
 
 
-@rule(kinds=NETWORK_POLICIES, severity="high")
+@rule(kinds=NETWORK_POLICIES, reads=NETWORK, severity="high")
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """Denies where every port of the world is open, and warns where some are."""
     asked = Asked(review, cluster)

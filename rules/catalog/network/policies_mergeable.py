@@ -62,11 +62,12 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
 
 def _finding(said: str, conflict: Conflict, path: Path, level: Level) -> Finding:
     where = f"{origin_shown(conflict.origin)} at {place(conflict.path)}"
-    cure = "ask the same of these ends on these ports, or take other ports"
     return Finding(
         check="CILIUM-CONFLICT",
         path=path,
-        message=printable(f"{said} that cannot be merged: {where} {conflict.reason}; {cure}"),
+        message=printable(
+            f"{said} that Cilium cannot merge; take other ports in one: {where} {conflict.reason}"
+        ),
         found=conflict.reason,
         level=level,
     )
@@ -74,4 +75,7 @@ def _finding(said: str, conflict: Conflict, path: Path, level: Level) -> Finding
 
 def _conflict(directions: Iterable[tuple[Side, ...]]) -> Conflict | None:
     sides = [side for each in directions for side in each]
-    return next(iter(sides[0].matcher.engine.conflicts(grants(sides))), None) if sides else None
+    if not sides:
+        return None
+    engine = sides[0].matcher.engine
+    return next(iter(engine.conflicts(grants(sides), any_order=True)), None)

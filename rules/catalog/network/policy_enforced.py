@@ -23,7 +23,7 @@ from rules.netpol.model import L7, Grant, PortEntry
 from rules.netpol.questions import names
 from rules.patch import lookup
 from rules.pods import mapping
-from rules.policies import STAGED, Asked, api_of, is_enforced, written
+from rules.policies import CALICO, STAGED, Asked, api_of, is_enforced, written
 from rules.review import Cluster, Review
 from rules.words import quote
 
@@ -49,6 +49,7 @@ WARN = [
     cilium(_HTTP % "{kafka: [{role: produce, topic: a}]}"),
 ]
 INFO = [
+    calico("{action: Allow}", more=", doNotTrack: true, applyOnForward: true"),
     calico("{action: Allow, destination: {nets: [10.0.0.0/8]}}", "StagedNetworkPolicy"),
     calico("{}", "StagedKubernetesNetworkPolicy").replace("selector: all(), types", "policyTypes"),
 ]
@@ -62,13 +63,14 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
         api = api_of(review)
         yield _finding(
             ("kind",),
-            f"is {review.kind} of {review.group}, which {engine} does not enforce here: it is "
-            f"stored and does nothing; write a kind that {engine} enforces, or let the platform "
-            f'say enforced: ["{api.group}/{api.kind}"] in the rulebook',
+            f"is {review.kind}, which {engine} does not enforce here, so it does nothing; write a "
+            f'kind that {engine} enforces, or set enforced: ["{api.group}/{api.kind}"]',
             review.kind,
         )
     elif review.kind.startswith(STAGED):
         yield _staged(review)
+    elif review.group in CALICO:
+        yield from _about_hosts(review)
     for grant in asked.grants():
         yield from _in_part(asked, grant)
     yield from _kafka(review)
@@ -91,6 +93,20 @@ def _staged(review: Review) -> Finding:
         found=review.kind,
         level="info",
     )
+
+
+def _about_hosts(review: Review) -> Iterator[Finding]:
+    """What of Calico is asked before traffic is that of a pod."""
+    for field in ("doNotTrack", "preDNAT"):
+        if mapping(review.object, "spec").get(field) is True:
+            yield Finding(
+                check="NOT-ENFORCED",
+                path=("spec", field),
+                message="is true, so the policy is about hosts: of pods it neither isolates nor "
+                "allows anything; leave it out if pods are meant",
+                found=True,
+                level="info",
+            )
 
 
 def _in_part(asked: Asked, grant: Grant) -> Iterator[Finding]:

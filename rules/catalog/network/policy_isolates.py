@@ -40,6 +40,7 @@ ALLOW = [
     cilium("[{}]"),
     cilium("[]", more=", egressDeny: [{}]"),
     calico("{action: Allow, destination: {nets: [10.0.0.0/8]}}"),
+    calico("{action: Deny}", more=", doNotTrack: true, applyOnForward: true"),
 ]
 DENY = [_DENYING % "egress: []"]
 WARN = [
@@ -59,6 +60,8 @@ def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
             for direction in TYPES:
                 yield from _of_cilium(review, path, spec, direction)
         return
+    if _about_hosts(review):
+        return
     for policy in written(review):
         isolated = {each.direction for each in policy.isolations}
         void = {grant.direction for grant in policy.void}
@@ -69,17 +72,24 @@ def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
             yield _types(review, direction)
 
 
+def _about_hosts(review: Review) -> bool:
+    """Whether a policy of Calico is asked before traffic is a pod's, and so isolates none."""
+    spec = mapping(review.object, "spec")
+    return any(spec.get(field) is True for field in ("doNotTrack", "preDNAT"))
+
+
 def _types(review: Review, direction: str) -> Finding:
     field = "policyTypes" if review.group == NETWORK_POLICY.group else "types"
     path: Path = ("spec", field)
     stated = mapping(review.object, "spec").get(field)
     stated = stated if isinstance(stated, list) else ["Ingress"]
     wanted = [*stated, TYPES[direction]]
+    alone = " (Cilium alone isolates by them)" if field == "policyTypes" else ""
     return Finding(
         check="NP-POLICYTYPES",
         path=path,
         message=f"names no {TYPES[direction]}, so {direction} is left open and its rules say "
-        f"nothing (Cilium alone isolates by them); add {TYPES[direction]}",
+        f"nothing{alone}; add {TYPES[direction]}",
         found=stated,
         level="warn",
         fix=Fix((Operation(_how(review.object, path), path, wanted),), safe=False),

@@ -16,14 +16,15 @@ from rules.model import (
     CALICO_STAGED,
     CILIUM_POLICIES,
     CLUSTER_POLICY,
+    NETWORK,
     Finding,
     Fix,
     Operation,
     rule,
 )
-from rules.netpol.model import Grant, Unknown
+from rules.netpol.model import Grant, PeerEntry, Unknown
 from rules.netpol.peers import Anywhere, Services
-from rules.netpol.questions import entries, leaves_its_limits
+from rules.netpol.questions import entries, is_world, leaves_its_limits
 from rules.patch import lookup
 from rules.pods import mapping
 from rules.policies import CALICO, CILIUM, Asked, faults
@@ -39,13 +40,18 @@ _CNP = (
 AS_ABSENT = ("toFQDNs", "toServices", "toGroups")
 """Members of a rule that count as absent where they are empty."""
 
+_TO_SERVICE = cilium(f"[{{toServices: [{{k8sService: {{serviceName: a}}}}], {_PORTS}}}]")
+_SERVICE = "{apiVersion: v1, kind: Service, metadata: {name: %s}, spec: {selector: {app: a}}}"
+
 ALLOW = [
+    f"{{object: {_TO_SERVICE}, cluster: [{_SERVICE % 'a'}]}}",
     cilium(f"[{{toFQDNs: [{{matchName: example.com}}], {_PORTS}}}]"),
     cilium(f"[{{toEndpoints: [{_LACKING % 'app'}], {_PORTS}}}]"),
     calico("{action: Allow, protocol: TCP, destination: {nets: [10.0.0.0/8], ports: [443]}}"),
     _CNP % ("spec", "{matchLabels: {a: b}}"),
 ]
 DENY = [
+    f"{{object: {_TO_SERVICE}, cluster: [{_SERVICE % 'b'}]}}",
     cilium(f"[{{toServices: [], {_PORTS}}}]"),
     cilium(f"[{{toFQDNs: [], {_PORTS}}}]"),
     cilium(f"[{{toEndpoints: [{_LACKING % 'reserved:host'}], {_PORTS}}}]"),
@@ -56,11 +62,15 @@ DENY = [
     "{apiVersion: crd.projectcalico.org/v1, kind: NetworkPolicy, metadata: {name: a},"
     " spec: {selector: 'all()) || (all()'}}",
 ]
-WARN = [cilium(f"[{{toServices: [{{k8sService: {{serviceName: a}}}}], {_PORTS}}}]")]
+WARN = [_TO_SERVICE]
 STAGED = tuple(kind for kind in CALICO_STAGED if "Kubernetes" not in kind.kind)
 
 
-@rule(kinds=(*CILIUM_POLICIES, CLUSTER_POLICY, *CALICO_POLICIES, *STAGED), severity="high")
+@rule(
+    kinds=(*CILIUM_POLICIES, CLUSTER_POLICY, *CALICO_POLICIES, *STAGED),
+    reads=NETWORK,
+    severity="high",
+)
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """Speaks as SERVICE-OPEN, RESERVED-SELECTOR and CALICO-OPEN."""
     asked = Asked(review, cluster)
@@ -69,7 +79,7 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
         return
     for grant in {grant.path: grant for grant in asked.grants()}.values():
         if review.group == CILIUM:
-            yield from _services(review, grant)
+            yield from _services(asked, grant)
         for entry in entries(grant):
             if leaves_its_limits(entry):
                 yield Finding(
@@ -82,7 +92,7 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
 
 
 def _open(unknown: Unknown) -> Finding:
-    message = f"is {unknown.found}: Calico reads it wider than it looks; must be {unknown.wanted}"
+    message = f"is {unknown.found}, by which Calico reads more; must be {unknown.wanted}"
     if unknown.found == "an unknown field":
         message = "is unknown to Calico and cut off, so all is wider without it; leave it out"
     return Finding(
@@ -93,18 +103,12 @@ def _open(unknown: Unknown) -> Finding:
     )
 
 
-def _services(review: Review, grant: Grant) -> Iterator[Finding]:
+def _services(asked: Asked, grant: Grant) -> Iterator[Finding]:
+    review = asked.review
     node = lookup(review.object, grant.path)
     for entry in entries(grant):
         if isinstance(entry.peer, Services) and entry.peer.open:
-            yield Finding(
-                check="SERVICE-OPEN",
-                path=entry.path,
-                message="names Services of which none is known here; as long as none of them "
-                "exists, the rule opens its ports to everybody: name the pods by toEndpoints",
-                found=lookup(review.object, entry.path),
-                level="warn",
-            )
+            yield from _unbacked(asked, entry)
         if isinstance(entry.peer, Anywhere):
             for member in AS_ABSENT:
                 if mapping(node).get(member) == []:
@@ -123,3 +127,23 @@ def _services(review: Review, grant: Grant) -> Iterator[Finding]:
                             safe=False,
                         ),
                     )
+
+
+def _unbacked(asked: Asked, entry: PeerEntry) -> Iterator[Finding]:
+    """A rule about Services of which none is there, or of none of which anything is known."""
+    outside = asked.outside(entry)
+    unknown = bool(outside.doubtful)
+    if unknown or is_world(outside.addresses):
+        what = (
+            "is known here; if none exists, its ports are"
+            if unknown
+            else "exists, so its ports are"
+        )
+        yield Finding(
+            check="SERVICE-OPEN",
+            path=entry.path,
+            message=f"names Services of which none {what} open to everybody; correct the name, or "
+            "select pods by toEndpoints",
+            found=lookup(asked.review.object, entry.path),
+            level="warn" if unknown else "deny",
+        )

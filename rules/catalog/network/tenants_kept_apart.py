@@ -90,7 +90,7 @@ def check(review: Review, cluster: Cluster, *, most_groups: int = 1000) -> Itera
 def _finding(meeting: Meeting, direction: Direction, cluster: Cluster) -> Finding:
     other = meeting.other
     tenant = cluster.tenant(other.namespace.name) or other.namespace.name
-    deed = "let the pod reach" if direction == "egress" else "let the pod be reached by"
+    deed = "let the pod reach" if direction == "egress" else "let in"
     by = " and ".join(
         f"{origin_shown(each.origin)} at {place(each.path)}" for each in meeting.causes
     )
@@ -99,7 +99,7 @@ def _finding(meeting: Meeting, direction: Direction, cluster: Cluster) -> Findin
         path=("metadata", "labels"),
         message=printable(
             f"{deed} {shown(other)} of tenant {tenant} on {words(meeting.ports)}, by {by}; "
-            "let that name namespaces of your own"
+            "name your own namespaces there"
         ),
         found=[direction, tenant, str(meeting.ports)],
     )

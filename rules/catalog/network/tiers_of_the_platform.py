@@ -64,7 +64,7 @@ def check(
         (grant for grant in Asked(review, cluster).grants() if _is_early(review, tier)), None
     )
     if overriding is not None:
-        what = f"lets a {review.kind} allow traffic ahead of tenants' policies"
+        what = f"lets traffic pass ahead of tenants' policies, by {review.kind}"
         yield _finding(review, "ANP-OVERRIDE", what, tier)
 
 
@@ -78,7 +78,7 @@ def _is_early(review: Review, tier: str) -> bool:
 def _finding(review: Review, check: str, what: str, tier: str) -> Finding:
     return Finding(
         check=check,
-        path=("spec", "tier"),
+        path=("spec", "priority" if review.kind == ADMIN_POLICY.kind else "tier"),
         message=f"{what}, which only the platform may do; use a NetworkPolicy of the namespace",
         found=tier,
         why=f"{introduce(review)} asks; {admission(review)}",

@@ -7,6 +7,7 @@ old one. Source: cilium/cilium pkg/policy (l4.go, rule.go), specification egress
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -19,6 +20,7 @@ from rules.netpol.model import (
     Grant,
     Inspection,
     NamedPort,
+    Origin,
     Parser,
     PeerEntry,
     PortEntry,
@@ -44,8 +46,12 @@ class _Order:
     denied: bool = False
 
 
-def conflicts(grants: Sequence[Grant]) -> Iterator[Conflict]:
-    """Each rule that cannot be merged with those before it, in Cilium's own order."""
+def conflicts(grants: Sequence[Grant], *, any_order: bool = False) -> Iterator[Conflict]:
+    """Each rule that cannot be merged with those before it, in Cilium's own order.
+
+    `any_order`: then those of two objects that could not be merged the other way round. The own
+    order is that of names, and an object may come by another name.
+    """
     if all(grant.inspection == NO_INSPECTION for grant in grants):
         return
     orders: dict[Key, _Order] = {}
@@ -65,6 +71,30 @@ def conflicts(grants: Sequence[Grant]) -> Iterator[Conflict]:
                 yield Conflict(grant.origin, path, merged)
                 break
             orders[key] = merged
+    if any_order:
+        yield from _reversed(grants)
+
+
+def _reversed(grants: Iterable[Grant]) -> Iterator[Conflict]:
+    """The rules with which one of another object, asked before, cannot be merged."""
+    asked: dict[Key, dict[Origin, dict[Inspection, _Order]]] = defaultdict(
+        lambda: defaultdict(dict)
+    )
+    for grant in sorted(grants, key=_turn):
+        if grant.place.tier == DEFAULT and grant.action != "deny":
+            own = _first(grant)
+            for key, _ in _keys(grant):
+                for origin, before in asked[key].items():
+                    if origin != grant.origin:
+                        yield from _refused(own, before.values())
+                asked[key][grant.origin].setdefault(grant.inspection, own)
+
+
+def _refused(first: _Order, others: Iterable[_Order]) -> Iterator[Conflict]:
+    for other in others:
+        merged = _merged(first, other.grant)
+        if isinstance(merged, str):
+            yield Conflict(other.grant.origin, other.grant.path, merged)
 
 
 def _turn(grant: Grant) -> tuple[int, str]:

@@ -40,19 +40,15 @@ def _entity(name: str, end: End, inventory: Inventory) -> Match:
 
 def _group(group: NetworkGroup, end: End, inventory: Inventory) -> Match:
     """The addresses of groups; of one that is not given nobody knows which of the outside."""
-    meant = [
-        each
-        for each in inventory.cidr_groups
-        if (group.labels.matches(each.labels) if group.labels else each.name == group.name)
-    ]
-    if not meant and not group.labels:
+    found = inventory.networks(group)
+    if found is None:
         return Match.of(holds=None if isinstance(end, Networks) else False)
-    return within(Addresses.union(each.addresses for each in meant), end, inventory)
+    return within(found, end, inventory)
 
 
 def _services(refs: Iterable[ServiceRef], end: End, inventory: Inventory) -> Match:
     """The pods that Services select; of Services without selector, their endpoints outside."""
-    meant = [service for ref in refs for service in inventory.services if _means(ref, service)]
+    meant = [service for ref in refs for service in inventory.services if _is_meant(ref, service)]
     if isinstance(end, PodEnd):
         labels = next(iter(views(end, inventory))).own
         return Match.of(
@@ -74,7 +70,7 @@ def _backed(ref: ServiceRef, inventory: Inventory) -> bool:
     return any(
         service.selector is not None or _endpoints(service, inventory)
         for service in inventory.services
-        if _means(ref, service)
+        if _is_meant(ref, service)
     )
 
 
@@ -86,7 +82,5 @@ def _endpoints(service: Service, inventory: Inventory) -> bool:
     )
 
 
-def _means(ref: ServiceRef, service: Service) -> bool:
-    if ref.namespace not in (None, service.namespace):
-        return False
-    return ref.labels.matches(service.labels) if ref.labels else ref.name == service.name
+def _is_meant(ref: ServiceRef, service: Service) -> bool:
+    return ref.means(service.namespace, service.name, service.labels)
