@@ -94,7 +94,7 @@ def _without(side: Side, out: Callable[[Grant], bool]) -> Side:
     stages = (
         replace(
             stage,
-            rungs=tuple(tuple(grant for grant in rung if not out(grant)) for rung in stage.rungs),
+            rungs=tuple(tuple(e for e in rung if not out(e.cause)) for rung in stage.rungs),
         )
         for stage in side.stages
     )

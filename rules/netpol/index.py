@@ -16,11 +16,10 @@ pods a policy is about, as long as its namespace has groups, or, for a policy of
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 from rules.netpol import census
 from rules.netpol.engine import Engine
@@ -36,6 +35,7 @@ from rules.netpol.entries import (
     thrifty,
 )
 from rules.netpol.fields import mapping
+from rules.netpol.holdings import Policies, Population
 from rules.netpol.inventory import (
     NAME_LABEL,
     NOWHERE,
@@ -56,8 +56,8 @@ from rules.netpol.shards import Shards
 from rules.netpol.sides import Side
 
 _TOLD_BY = ("containers", "initContainers", "serviceAccountName", "hostNetwork")
-_Name = TypeVar("_Name")
-_Value = TypeVar("_Value")
+_NO_POLICIES = Policies()
+_NOBODY = Population()
 
 
 @dataclass(frozen=True)  # without slots: the inventory is made when first asked for
@@ -93,8 +93,8 @@ class Index:
     """The state of a cluster, as far as network policies are about it or name it."""
 
     engine: Engine
-    policies: Shards[str, Mapping[Key, tuple[Policy, ...]]] = field(default_factory=Shards)
-    members: Shards[str, Mapping[str, Group]] = field(default_factory=Shards)
+    policies: Shards[str, Policies] = field(default_factory=Shards)
+    members: Shards[str, Population] = field(default_factory=Shards)
     namespaces: Shards[str, Namespace] = field(default_factory=Shards)
     accounts: Shards[Key, ServiceAccount] = field(default_factory=Shards)
     surroundings: Surroundings = field(default_factory=Surroundings)
@@ -150,7 +150,7 @@ class Index:
     def pods(self, namespace: str) -> Iterator[tuple[Pod, int]]:
         """The groups of pods in a namespace, each as one pod without a name, and how many."""
         home = self.home(namespace)
-        for group, count in Counter((self.members.get(namespace) or {}).values()).items():
+        for group, count in (self.members.get(namespace) or _NOBODY).groups.items():
             yield self._pod(home, group), count
 
     def subjects(self, namespace: str, policies: Iterable[Policy]) -> Iterator[tuple[Pod, int]]:
@@ -168,13 +168,13 @@ class Index:
 
     def policies_at(self, key: Key) -> tuple[Policy, ...]:
         """The policies that one object means."""
-        return (self.policies.get(key.namespace) or {}).get(key, ())
+        return (self.policies.get(key.namespace) or _NO_POLICIES).meant.get(key, ())
 
     def network(self, namespace: str) -> Network:
         """The policies that may apply to pods of a namespace."""
-        meant = (self.policies.get(place) or {} for place in {namespace, EVERYWHERE})
-        policies = (policy for place in meant for each in place.values() for policy in each)
-        return Network(self._matcher(), tuple(policies))
+        places = (namespace, EVERYWHERE) if namespace != EVERYWHERE else (EVERYWHERE,)
+        held = (self.policies.get(place) for place in places)
+        return Network(self._matcher(), tuple(each.roster for each in held if each))
 
     def ends(self, pod: Pod) -> Iterator[PodEnd]:
         """The pod at each of its addresses; at none in particular where that does not matter."""
@@ -233,13 +233,16 @@ class Index:
         )
 
     def _with_policies(self, key: Key, meant: tuple[Policy, ...]) -> Index:
-        kept = _changed(self.policies.get(key.namespace), key, meant or None)
-        return replace(self, policies=self.policies.put(key.namespace, kept))
+        held = self.policies.get(key.namespace) or _NO_POLICIES
+        if held.meant.get(key, ()) == meant:
+            return self
+        return replace(self, policies=self.policies.put(key.namespace, held.put(key, meant)))
 
     def _with_member(self, key: Key, group: Group | None) -> Index:
         name = key.name if key.api == POD else f"{key.api.kind}/{key.name}"
-        kept = _changed(self.members.get(key.namespace), name, group)
-        return replace(self, members=self.members.put(key.namespace, kept))
+        held = self.members.get(key.namespace) or _NOBODY
+        kept = held.put(name, group)
+        return self if kept is held else replace(self, members=self.members.put(key.namespace, kept))
 
     def _with_piece(self, key: Key, piece: Inventory | None) -> Index:
         around = self.surroundings
@@ -247,16 +250,6 @@ class Index:
             return self
         changed = Surroundings(around.pieces.put(key, piece), around.pod_networks)
         return replace(self, surroundings=changed)
-
-
-def _changed(
-    entries: Mapping[_Name, _Value] | None, name: _Name, value: _Value | None
-) -> Mapping[_Name, _Value] | None:
-    """The entries with this one, or for None without it; None if there is none left."""
-    kept = {each: old for each, old in (entries or {}).items() if each != name}
-    if value is not None:
-        kept[name] = value
-    return kept or None
 
 
 def _is_tier(key: Key) -> bool:

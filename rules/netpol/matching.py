@@ -42,9 +42,11 @@ class Matcher:
         """Whether a policy is about the pod."""
         return MAYBE if isinstance(subject, Unknown) else self.peer(subject, pod)
 
-    def grant(self, grant: Grant, pod: PodEnd, end: End) -> Match:
-        """The ports on which a grant is about traffic of the pod with the end."""
-        about = self.subject(grant.subject, pod)
+    def grant(self, grant: Grant, about: Match, pod: PodEnd, end: End) -> Match:
+        """The ports on which a grant is about traffic of the pod with the end.
+
+        `about` says whether it is about the pod.
+        """
         peers = self._peers(grant.peers, end) & about if about else NEVER
         if not peers:
             return NEVER
@@ -95,10 +97,10 @@ class Matcher:
                 return _unread(entry)
 
     def _labelled(self, peer: Pods | Namespaces | Labelled | Endpoints, end: End) -> Match:
-        found = [view.certain for view in self._views(end) if _matches(peer, view)]
+        found = [view.certain for view in self.views(end) if _matches(peer, view)]
         return Match.of(holds=any(found) or (None if found else False))
 
-    def _views(self, end: End) -> tuple[View, ...]:
+    def views(self, end: End) -> tuple[View, ...]:
         """The views of an end, by identity: one is asked about again and again."""
         known = self._known.get(id(end))
         if known is None:

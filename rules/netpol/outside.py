@@ -11,18 +11,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import groupby, pairwise
-from operator import attrgetter, or_
+from operator import attrgetter, itemgetter, or_
 from typing import TypeAlias
 
 from rules.netpol.inventory import Inventory
+from rules.netpol.match import NEVER, Match
 from rules.netpol.model import Grant, PeerEntry, Unknown
 from rules.netpol.peers import Anywhere, Networks, Peer, leaves
 from rules.netpol.sets import V4, Addresses, Edges, Family
-from rules.netpol.sides import NO_PORTS, Side, Verdict
+from rules.netpol.sides import NO_PORTS, Applied, Side, Verdict
 
 ALL = Verdict(~NO_PORTS)
 _Spot: TypeAlias = tuple[int, int, int]
 """Which grant of a side: the numbers of its stage, of its rung there, and of itself in that."""
+_Turns: TypeAlias = dict[int, list[tuple[_Spot, tuple[Grant, Match]]]]
+"""The addresses at which grants match otherwise than before, and on which ports from there on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +45,13 @@ class Run:
 
 def runs(side: Side, family: Family) -> tuple[Run, ...]:
     """All addresses of the family in order, with the side's verdict; neighbours fare not alike."""
-    toggles: dict[int, set[_Spot]] = defaultdict(set)
-    active: set[_Spot] = set()
+    turns: _Turns = defaultdict(list)
     for edge in _ends(family):
-        toggles[edge] = set()
-    for spot, grant in _spots(side):
-        footprint = _footprint(grant)
-        if footprint is None:
-            active.add(spot)
-            for edge in _asked(grant, side.matcher.inventory, family):
-                toggles[edge] |= set()
-        else:
-            for edge in edges_of(footprint, family):
-                toggles[edge].add(spot)
-    return merged(_sweep(side, family, active, toggles))
+        turns[edge] = []
+    for spot, rule in _spots(side):
+        for first, match in _strip(side, rule, family):
+            turns[first].append((spot, (rule.cause, match)))
+    return merged(_sweep(side, family, turns))
 
 
 def everywhere(family: Family) -> tuple[Run, ...]:
@@ -92,32 +88,55 @@ def align(many: Sequence[tuple[Run, ...]]) -> Iterator[tuple[Run, tuple[Verdict,
         yield Run(here[0].family, first, end, verdicts[0]), verdicts
 
 
-def _sweep(
-    side: Side, family: Family, active: set[_Spot], toggles: dict[int, set[_Spot]]
-) -> Iterator[Run]:
-    for first, end in pairwise(sorted(toggles)):
-        active ^= toggles[first]
+def _sweep(side: Side, family: Family, turns: _Turns) -> Iterator[Run]:
+    heard: dict[_Spot, tuple[Grant, Match]] = {}
+    for first, end in pairwise(sorted(turns)):
+        for spot, (grant, match) in turns[first]:
+            if match:
+                heard[spot] = grant, match
+            else:
+                heard.pop(spot, None)
         block = Networks(Addresses.run(family, first, end - 1))
-        yield Run(family, first, end, _narrowed(side, active).verdict(block))
+        steps = side.walk(block, _by_stage(heard, len(side.stages)))
+        yield Run(family, first, end, Verdict.of(steps))
 
 
-def _narrowed(side: Side, active: Iterable[_Spot]) -> Side:
-    """The side with no other grants than these."""
-    kept: dict[int, dict[int, list[Grant]]] = defaultdict(lambda: defaultdict(list))
-    for stage, rung, number in sorted(active):
-        kept[stage][rung].append(side.stages[stage].rungs[rung][number])
-    stages = (
-        replace(stage, rungs=tuple(map(tuple, kept[at].values())))
-        for at, stage in enumerate(side.stages)
-    )
-    return replace(side, stages=tuple(stages))
+def _by_stage(
+    heard: dict[_Spot, tuple[Grant, Match]], stages: int
+) -> list[list[list[tuple[Grant, Match]]]]:
+    """What rules say, rung after rung, in each of so many stages."""
+    found: list[list[list[tuple[Grant, Match]]]] = [[] for _ in range(stages)]
+    for (stage, _), spots in groupby(sorted(heard), key=itemgetter(0, 1)):
+        found[stage].append([heard[spot] for spot in spots])
+    return found
 
 
-def _spots(side: Side) -> Iterator[tuple[_Spot, Grant]]:
+def _spots(side: Side) -> Iterator[tuple[_Spot, Applied[Grant]]]:
     for at, stage in enumerate(side.stages):
         for rank, rung in enumerate(stage.rungs):
-            for number, grant in enumerate(rung):
-                yield (at, rank, number), grant
+            for number, rule in enumerate(rung):
+                yield (at, rank, number), rule
+
+
+def _strip(side: Side, rule: Applied[Grant], family: Family) -> Iterator[tuple[int, Match]]:
+    """From which addresses on a rule matches, and on which ports; to begin with it matches none."""
+    footprint = _footprint(rule.cause)
+    if footprint is None:
+        asked = _asked(rule.cause, side.matcher.inventory, family)
+        start, stop = _ends(family)
+        for first, end in pairwise(sorted({start, stop, *asked})):
+            yield first, _match(side, rule, Addresses.run(family, first, end - 1))
+        return
+    inside: Match | None = None
+    for first, last in footprint.intervals(family):
+        inside = inside or _match(side, rule, Addresses.run(family, first, last))
+        yield first, inside
+        yield last + 1, NEVER
+
+
+def _match(side: Side, rule: Applied[Grant], addresses: Addresses) -> Match:
+    end = Networks(addresses)
+    return side.matcher.grant(rule.cause, rule.about, side.pod, end)
 
 
 def _footprint(grant: Grant) -> Addresses | None:

@@ -62,12 +62,12 @@ class Ports:
     @classmethod
     def empty(cls) -> Ports:
         """No port at all."""
-        return cls()
+        return _NO_PORTS
 
     @classmethod
     def full(cls) -> Ports:
         """Every port of every protocol."""
-        return cls(_EVERY_PORT, _EVERY_PORT, _EVERY_PORT)
+        return _ALL_PORTS
 
     @classmethod
     def every(cls, protocol: Protocol) -> Ports:
@@ -134,6 +134,10 @@ class Ports:
         return FIRST_PORT <= number <= LAST_PORT and bool(self._mask(protocol) >> number & 1)
 
     def __and__(self, other: Ports) -> Ports:
+        if other is _ALL_PORTS or self is other:  # the most frequent ones, and the largest
+            return self
+        if self is _ALL_PORTS:
+            return other
         return Ports(self.tcp & other.tcp, self.udp & other.udp, self.sctp & other.sctp)
 
     def __or__(self, other: Ports) -> Ports:
@@ -160,6 +164,10 @@ class Ports:
     def __str__(self) -> str:
         texts = ((self.text(protocol), protocol) for protocol in PROTOCOLS)
         return " ".join(f"{text}/{protocol}" for text, protocol in texts if text) or "none"
+
+
+_NO_PORTS = Ports()
+_ALL_PORTS = Ports(_EVERY_PORT, _EVERY_PORT, _EVERY_PORT)
 
 
 @dataclass(frozen=True, slots=True)
