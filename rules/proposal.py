@@ -14,7 +14,7 @@ from typing import TypeAlias
 from rules.model import JSON, NAMESPACE, POD
 from rules.netpol.changes import DIRECTIONS
 from rules.netpol.engine import Api
-from rules.netpol.entries import Entry, entry_of
+from rules.netpol.entries import Entry, statement_of
 from rules.netpol.exits import is_closed
 from rules.netpol.index import Index
 from rules.netpol.inventory import Pod
@@ -61,6 +61,8 @@ class Subject:
     @cached_property
     def future(self) -> Sides:
         """What will apply to them."""
+        if self.after is self.before and self.now is self.was:
+            return self.former
         return _sides(self.after, self.now)
 
     def freed(self, direction: Direction) -> bool:
@@ -131,8 +133,13 @@ def _stand(review: Review, index: Index) -> Standing:
 def _propose(review: Review, cluster: Cluster, index: Index) -> Proposal:
     created, before, after = review.operation == "CREATE", index, index
     if review.kind != POD.kind:
-        before = index.hold(_entry(review, None if created else review.old))
-        after = index.hold(_entry(review, None if review.operation == "DELETE" else review.object))
+        gone = Entry(key_in(review), None)
+        before = index.hold(gone if created else _stated(review, review.former))
+        after = before
+        if review.operation == "DELETE":
+            after = index.hold(gone)
+        elif review.object is not review.old:
+            after = index.hold(_stated(review, review.new))
     found = _subjects(review, before, after)
     counted = (each for each in found if not cluster.trusts(each.now.namespace.name))
     taken = tuple(islice(counted, MOST_GROUPS))
@@ -165,15 +172,19 @@ def key_in(review: Review) -> Key:
     return Key(Api(review.group, review.kind), where, name)
 
 
-def _entry(review: Review, value: JSON) -> Entry:
+def _stated(review: Review, content: Content) -> Entry:
     """What a version of the object under review is; it lies where the request says."""
-    key = key_in(review)
-    if value is None:
-        return Entry(key, None)
+    if content.get() is None:
+        return Entry(key_in(review), None)
+    return content.once("stated", None, partial(_state, review, content))
+
+
+def _state(review: Review, content: Content) -> Entry:
+    key, value = key_in(review), content.get()
     node: Mapping[str, JSON] = mapping(value)
     metadata = {**mapping(node, "metadata"), "namespace": key.namespace, "name": key.name}
     about = {"apiVersion": f"{key.api.group}/v1".lstrip("/"), "kind": key.api.kind}
-    return entry_of({**node, **about, "metadata": metadata}, namespace=key.namespace, key=key)
+    return statement_of({**node, **about, "metadata": metadata}, namespace=key.namespace, key=key)
 
 
 def _content(review: Review) -> Content:

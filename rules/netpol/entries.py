@@ -66,17 +66,23 @@ def entry_of(node: Any, *, namespace: str = "default", key: Key | None = None) -
     `key` is which one it is where that is known better than the object says. A workload is the pod
     that its template makes, unless it shall make none.
     """
+    key, value = statement_of(node, namespace=namespace, key=key)
+    return Entry(key, tuple(map(thrifty, value)) if isinstance(value, tuple) else value)
+
+
+def statement_of(node: Any, *, namespace: str = "default", key: Key | None = None) -> Entry:
+    """What an object is, as `entry_of` says it, of one that does not stay."""
     key = key or key_of(node, namespace)
     if key.api in LANGUAGES:
-        meant = translate(node, namespace=key.namespace)
-        return Entry(key, tuple(map(thrifty, meant)) or None)
+        return Entry(key, translate(node, namespace=key.namespace) or None)
     if key.api == NAMESPACE:
         return Entry(key, Namespace(key.name, {**labels_of(node), NAME_LABEL: key.name}))
     if key.api == ACCOUNT:
         return Entry(key, ServiceAccount(key.namespace, key.name, labels_of(node)))
+    if key.api in census.MAKE_PODS:
+        over = _is_over(node)
+        return Entry(key, None if over else group_of(census.pod_of(node, key.api, key.namespace)))
     found = census.take([node], namespace=key.namespace)
-    if found.pods:
-        return Entry(key, None if _is_over(node) else group_of(found.pods[0]))
     return Entry(key, found if found != _NOTHING else None)
 
 

@@ -82,11 +82,7 @@ def _leads_out(grant: Grant, ports: Ports) -> bool:
 def _is_among(entry: PortEntry | NamedPort | Unknown, ports: Ports) -> bool:
     if not isinstance(entry, PortEntry):
         return True
-    return any(
-        last >= entry.first and first <= entry.last
-        for protocol in entry.protocols
-        for first, last in ports.ranges(protocol)
-    )
+    return any(ports.meets(protocol, entry.first, entry.last) for protocol in entry.protocols)
 
 
 def _without(side: Side, out: Callable[[Grant], bool]) -> Side:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from rules.netpol import census
@@ -46,6 +46,7 @@ from rules.netpol.inventory import (
     PodEnd,
     ServiceAccount,
 )
+from rules.netpol.known import Known
 from rules.netpol.keys import EVERYWHERE, Key, key_of
 from rules.netpol.languages import LANGUAGES
 from rules.netpol.matching import Matcher
@@ -66,6 +67,7 @@ class Surroundings:
 
     pieces: Shards[Key, Inventory] = field(default_factory=Shards)
     pod_networks: Addresses = NOWHERE
+    matchers: Known[Engine, Matcher] = field(default_factory=Known, compare=False, repr=False)
 
     @cached_property
     def inventory(self) -> Inventory:
@@ -87,6 +89,19 @@ class Surroundings:
         """The namespaces whose labels count for something that lies in them besides pods."""
         return frozenset(each.namespace for each in self.inventory.network_sets)
 
+    def matcher(self, engine: Engine) -> Matcher:
+        """What peers mean to an engine, where no labels of namespaces count."""
+        return Matcher(engine, self.inventory)
+
+
+@dataclass(frozen=True, slots=True)
+class _Residents:
+    """The groups of a namespace as pods, and what that was found from besides the groups."""
+
+    home: Namespace
+    accounts: Shards[Key, ServiceAccount]
+    pods: tuple[tuple[Pod, int], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Index:
@@ -98,6 +113,9 @@ class Index:
     namespaces: Shards[str, Namespace] = field(default_factory=Shards)
     accounts: Shards[Key, ServiceAccount] = field(default_factory=Shards)
     surroundings: Surroundings = field(default_factory=Surroundings)
+    _residents: Known[Population, _Residents] = field(
+        default_factory=Known, compare=False, repr=False
+    )
 
     @classmethod
     def of(
@@ -139,26 +157,28 @@ class Index:
         """A pod that is to come, as it would be known in its namespace."""
         spec = mapping(node, "spec")
         whole = {
-            "apiVersion": "v1",
-            "kind": "Pod",
             "metadata": {"labels": mapping(node, "metadata").get("labels")},
             "spec": {field: spec.get(field) for field in _TOLD_BY},
         }
-        (pod,) = census.take([whole]).pods
-        return self._pod(self.home(namespace), self._known(group_of(pod)))
+        group = group_of(census.pod_of(whole, POD, namespace))
+        return self._pod(self.home(namespace), self._known(group))
 
-    def pods(self, namespace: str) -> Iterator[tuple[Pod, int]]:
+    def pods(self, namespace: str) -> tuple[tuple[Pod, int], ...]:
         """The groups of pods in a namespace, each as one pod without a name, and how many."""
-        home = self.home(namespace)
-        for group, count in (self.members.get(namespace) or _NOBODY).groups.items():
-            yield self._pod(home, group), count
+        held, home = self.members.get(namespace), self.home(namespace)
+        if held is None:
+            return ()
+        known = self._residents.of(held, partial(self._reside, home))
+        if known.home is not home or known.accounts is not self.accounts:
+            known = self._reside(home, held)
+        return known.pods
 
     def subjects(self, namespace: str, policies: Iterable[Policy]) -> Iterator[tuple[Pod, int]]:
         """The groups to which some of the policies apply, or may; EVERYWHERE: of all namespaces."""
         matcher, policies = self._matcher(), tuple(policies)
         for name in self.members if namespace == EVERYWHERE else (namespace,):
             for pod, count in self.pods(name):
-                ends = list(self.ends(pod))
+                ends = matcher.ends(pod)
                 if any(matcher.subject(each.subject, end) for each in policies for end in ends):
                     yield pod, count
 
@@ -176,12 +196,9 @@ class Index:
         held = (self.policies.get(place) for place in places)
         return Network(self._matcher(), tuple(each.roster for each in held if each))
 
-    def ends(self, pod: Pod) -> Iterator[PodEnd]:
+    def ends(self, pod: Pod) -> tuple[PodEnd, ...]:
         """The pod at each of its addresses; at none in particular where that does not matter."""
-        if self.engine.addresses_match == "outside":
-            yield PodEnd(pod, NOWHERE)
-        else:
-            yield from self.surroundings.inventory.ends(pod)
+        return self._matcher().ends(pod)
 
     def sides(self, pod: Pod, direction: Direction) -> tuple[Side, ...]:
         """What applies to a pod in a direction, at each of its addresses."""
@@ -189,9 +206,11 @@ class Index:
         return tuple(network.side(end, direction) for end in self.ends(pod))
 
     def _matcher(self) -> Matcher:
-        inventory, homes = self.surroundings.inventory, self.surroundings.homes
-        known = {name: home for name in homes if (home := self.namespaces.get(name))}
-        return Matcher(self.engine, replace(inventory, namespaces=known) if known else inventory)
+        around = self.surroundings
+        known = {name: home for name in around.homes if (home := self.namespaces.get(name))}
+        if not known:
+            return around.matchers.of(self.engine, around.matcher)
+        return Matcher(self.engine, replace(around.inventory, namespaces=known))
 
     def _without(self, key: Key) -> Index:
         if key.api in LANGUAGES:
@@ -219,6 +238,10 @@ class Index:
         for policy in meant:
             for each in read((policy,), self.engine):
                 yield policy if each == policy else thrifty(each)
+
+    def _reside(self, home: Namespace, held: Population) -> _Residents:
+        pods = ((self._pod(home, group), count) for group, count in held.groups.items())
+        return _Residents(home, self.accounts, tuple(pods))
 
     def _pod(self, home: Namespace, group: Group) -> Pod:
         account = Key(ACCOUNT, home.name, group.account)

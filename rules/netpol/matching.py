@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from rules.netpol.engine import Engine, View
-from rules.netpol.inventory import End, Inventory, PodEnd
+from rules.netpol.inventory import NOWHERE, End, Inventory, Pod, PodEnd
+from rules.netpol.known import Known
 from rules.netpol.match import ALWAYS, MAYBE, NEVER, Match
 from rules.netpol.model import Grant, NamedPort, PeerEntry, PortEntry, Subject, Unknown
 from rules.netpol.peers import (
@@ -25,8 +26,6 @@ from rules.netpol.peers import (
 )
 from rules.netpol.sets import V4, Addresses, Protocol
 
-MOST_KNOWN = 256
-
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
@@ -34,9 +33,17 @@ class Matcher:
 
     engine: Engine
     inventory: Inventory
-    _known: dict[int, tuple[End, tuple[View, ...]]] = field(
-        default_factory=dict, compare=False, repr=False
-    )
+    _ends: Known[Pod, tuple[PodEnd, ...]] = field(default_factory=Known, compare=False, repr=False)
+    _views: Known[End, tuple[View, ...]] = field(default_factory=Known, compare=False, repr=False)
+
+    def ends(self, pod: Pod) -> tuple[PodEnd, ...]:
+        """The pod at each of its addresses; at none in particular where that does not matter."""
+        return self._ends.of(pod, self._meet)
+
+    def _meet(self, pod: Pod) -> tuple[PodEnd, ...]:
+        if self.engine.addresses_match == "outside":
+            return (PodEnd(pod, NOWHERE),)
+        return tuple(self.inventory.ends(pod))
 
     def subject(self, subject: Subject, pod: PodEnd) -> Match:
         """Whether a policy is about the pod."""
@@ -101,14 +108,11 @@ class Matcher:
         return Match.of(holds=any(found) or (None if found else False))
 
     def views(self, end: End) -> tuple[View, ...]:
-        """The views of an end, by identity: one is asked about again and again."""
-        known = self._known.get(id(end))
-        if known is None:
-            if len(self._known) >= MOST_KNOWN:
-                self._known.clear()
-            # the end is kept with them, so nothing else comes to have its identity
-            known = self._known[id(end)] = end, tuple(self.engine.views(end, self.inventory))
-        return known[1]
+        """The views of an end."""
+        return self._views.of(end, self._see)
+
+    def _see(self, end: End) -> tuple[View, ...]:
+        return tuple(self.engine.views(end, self.inventory))
 
     def _addresses(self, addresses: Addresses, end: End) -> Match:
         if isinstance(end, PodEnd) and self.engine.addresses_match == "pods":

@@ -70,6 +70,8 @@ def merged(found: Iterable[Run]) -> tuple[Run, ...]:
 
 def overlay(many: Sequence[tuple[Run, ...]]) -> tuple[Run, ...]:
     """What passes to or from some of several sides, each of whose runs are all of a family."""
+    if len(many) == 1:
+        return many[0]
     return merged(replace(run, verdict=reduce(or_, verdicts)) for run, verdicts in align(many))
 
 

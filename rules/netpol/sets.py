@@ -111,6 +111,10 @@ class Ports:
                 ports |= cls.of(protocol, first, last=last)
         return ports
 
+    def meets(self, protocol: Protocol, first: int, last: int) -> bool:
+        """Whether some of the ports from first to last are among them."""
+        return bool(self._mask(protocol) >> first & (1 << last - first + 1) - 1)
+
     def ranges(self, protocol: Protocol) -> Iterator[tuple[int, int]]:
         """The maximal (first, last) runs of one protocol, ascending."""
         # searched as text, since shifting runs off a long integer takes quadratic time
@@ -141,12 +145,21 @@ class Ports:
         return Ports(self.tcp & other.tcp, self.udp & other.udp, self.sctp & other.sctp)
 
     def __or__(self, other: Ports) -> Ports:
+        if self is _NO_PORTS or self is other:
+            return other
+        if other is _NO_PORTS:
+            return self
         return Ports(self.tcp | other.tcp, self.udp | other.udp, self.sctp | other.sctp)
 
     def __sub__(self, other: Ports) -> Ports:
-        # not & ~other: that is slow, for a negative integer is first made positive
+        # not & ~other: that is slow, for a negative integer is first made positive; and what has
+        # nothing in common is not copied: it may be large
         both = self & other
-        return Ports(self.tcp ^ both.tcp, self.udp ^ both.udp, self.sctp ^ both.sctp)
+        return Ports(
+            self.tcp ^ both.tcp if both.tcp else self.tcp,
+            self.udp ^ both.udp if both.udp else self.udp,
+            self.sctp ^ both.sctp if both.sctp else self.sctp,
+        )
 
     def __invert__(self) -> Ports:
         return Ports.full() - self
