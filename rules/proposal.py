@@ -75,16 +75,20 @@ class Subject:
 class Proposal:
     """The index without and with a change, and the tenants' pods that it is about.
 
-    Of those groups of pods that are over the limit there are `left_out`.
+    `loosened` are the directions in which somebody may be isolated less. Of those groups of pods
+    that are over the limit there are `left_out`.
     """
 
     before: Index
     after: Index
+    loosened: frozenset[Direction]
     subjects: tuple[Subject, ...]
     left_out: int
 
     def freed(self, direction: Direction) -> Iterator[Pod]:
         """The pods that some policy isolated before, and none does after."""
+        if direction not in self.loosened:
+            return iter(())
         return (each.now for each in self.subjects if each.freed(direction))
 
     def limit(self, most: int = MOST_GROUPS) -> str:
@@ -143,7 +147,23 @@ def _propose(review: Review, cluster: Cluster, index: Index) -> Proposal:
     found = _subjects(review, before, after)
     counted = (each for each in found if not cluster.trusts(each.now.namespace.name))
     taken = tuple(islice(counted, MOST_GROUPS))
-    return Proposal(before, after, taken, sum(1 for _ in counted))
+    loosened = _loosened(review, before, after)
+    return Proposal(before, after, loosened, taken, sum(1 for _ in counted))
+
+
+def _loosened(review: Review, before: Index, after: Index) -> frozenset[Direction]:
+    """Of a policy, the directions in which it isolates less than it did."""
+    if review.kind in (POD.kind, NAMESPACE.kind):
+        return frozenset(DIRECTIONS)
+    was, now = (
+        {
+            (each.direction, each.subject, each.tier)
+            for policy in index.policies_at(key_in(review))
+            for each in policy.isolations
+        }
+        for index in (before, after)
+    )
+    return frozenset(direction for direction, _, _ in was - now)
 
 
 def _subjects(review: Review, before: Index, after: Index) -> Iterator[Subject]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeAlias
 
 from rules.netpol.engine import Engine, View
 from rules.netpol.inventory import NOWHERE, End, Inventory, Pod, PodEnd
@@ -24,7 +25,10 @@ from rules.netpol.peers import (
     Peer,
     Pods,
 )
-from rules.netpol.sets import V4, Addresses, Protocol
+from rules.netpol.sets import V4, Addresses, Family, Protocol
+
+Strip: TypeAlias = tuple[tuple[int, Match], ...]
+"""From which addresses on a rule matches, and on which ports; before the first it matches none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,11 @@ class Matcher:
     inventory: Inventory
     _ends: Known[Pod, tuple[PodEnd, ...]] = field(default_factory=Known, compare=False, repr=False)
     _views: Known[End, tuple[View, ...]] = field(default_factory=Known, compare=False, repr=False)
+
+    strips: Known[Grant, dict[Family, Strip]] = field(
+        default_factory=Known, compare=False, repr=False
+    )
+    """What is found of a rule that says the same for all pods: see `outside`."""
 
     def ends(self, pod: Pod) -> tuple[PodEnd, ...]:
         """The pod at each of its addresses; at none in particular where that does not matter."""

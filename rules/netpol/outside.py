@@ -15,8 +15,9 @@ from operator import attrgetter, itemgetter, or_
 from typing import TypeAlias
 
 from rules.netpol.inventory import Inventory
-from rules.netpol.match import NEVER, Match
-from rules.netpol.model import Grant, PeerEntry, Unknown
+from rules.netpol.match import ALWAYS, NEVER, Match
+from rules.netpol.matching import Strip
+from rules.netpol.model import Grant, NamedPort, PeerEntry, Unknown
 from rules.netpol.peers import Anywhere, Networks, Peer, leaves
 from rules.netpol.sets import V4, Addresses, Edges, Family
 from rules.netpol.sides import NO_PORTS, Applied, Side, Verdict
@@ -45,6 +46,7 @@ class Run:
 
 def runs(side: Side, family: Family) -> tuple[Run, ...]:
     """All addresses of the family in order, with the side's verdict; neighbours fare not alike."""
+    side = side.brief()
     turns: _Turns = defaultdict(list)
     for edge in _ends(family):
         turns[edge] = []
@@ -92,12 +94,17 @@ def align(many: Sequence[tuple[Run, ...]]) -> Iterator[tuple[Run, tuple[Verdict,
 
 def _sweep(side: Side, family: Family, turns: _Turns) -> Iterator[Run]:
     heard: dict[_Spot, tuple[Grant, Match]] = {}
+    additive = side.additive
     for first, end in pairwise(sorted(turns)):
         for spot, (grant, match) in turns[first]:
             if match:
                 heard[spot] = grant, match
             else:
                 heard.pop(spot, None)
+        if additive:
+            match = Match.any(each for _, each in heard.values())
+            yield Run(family, first, end, Verdict(match.sure, match.maybe - match.sure))
+            continue
         block = Networks(Addresses.run(family, first, end - 1))
         steps = side.walk(block, _by_stage(heard, len(side.stages)))
         yield Run(family, first, end, Verdict.of(steps))
@@ -120,8 +127,23 @@ def _spots(side: Side) -> Iterator[tuple[_Spot, Applied[Grant]]]:
                 yield (at, rank, number), rule
 
 
-def _strip(side: Side, rule: Applied[Grant], family: Family) -> Iterator[tuple[int, Match]]:
-    """From which addresses on a rule matches, and on which ports; to begin with it matches none."""
+def _strip(side: Side, rule: Applied[Grant], family: Family) -> Strip:
+    """Where the rule matches, and on which ports."""
+    if rule.about is not ALWAYS or _asks_names(rule.cause):
+        return tuple(_cut(side, rule, family))
+    known = side.matcher.strips.of(rule.cause, lambda _: {})
+    if family not in known:
+        known[family] = tuple(_cut(side, rule, family))
+    return known[family]
+
+
+def _asks_names(grant: Grant) -> bool:
+    """Whether it depends on the names of the pod's own ports."""
+    entries = (*grant.ports, *grant.excluded)
+    return grant.direction == "ingress" and any(isinstance(each, NamedPort) for each in entries)
+
+
+def _cut(side: Side, rule: Applied[Grant], family: Family) -> Iterator[tuple[int, Match]]:
     footprint = _footprint(rule.cause)
     if footprint is None:
         asked = _asked(rule.cause, side.matcher.inventory, family)

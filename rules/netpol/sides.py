@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import Generic, NamedTuple, TypeVar
 
 from rules.netpol.engine import Engine
@@ -121,6 +122,24 @@ class Side:
         isolations = (each.cause for stage in self.stages for each in stage.isolations)
         return (*self.grants(), *isolations)
 
+    @property
+    def additive(self) -> bool:
+        """Whether all rules allow, and what none allows is surely dropped: no order counts."""
+        stages = self.stages
+        return (
+            (len(stages) == 1 or self._engine.drops == "last")
+            and all(rule.action == "allow" for rule in self.grants())
+            and any(each.about.sure for stage in stages for each in stage.isolations)
+            and all(self._closes(stage.tier) for stage in stages)
+        )
+
+    def brief(self) -> Side:
+        """The side with no more isolations than its verdicts need: all drop the same."""
+        stages = (
+            replace(stage, isolations=_deciding(stage.isolations)) for stage in self.stages
+        )
+        return replace(self, stages=tuple(stages))
+
     def verdict(self, end: End) -> Verdict:
         """What passes between the pod and the end, as far as this side's policies say."""
         return Verdict.of(self.steps(end))
@@ -176,8 +195,10 @@ class Side:
         for action in _PREFERENCE[self._engine.ties]:
             sure = Ports.empty()
             for grant, match in matches:
+                if grant.action != action:
+                    continue
                 ports = left & match.maybe
-                if grant.action == action and ports:
+                if ports:
                     yield Step(action, ports, grant, ports & match.sure)
                     sure |= match.sure
                     passed |= ports if action == "pass" else Ports.empty()
@@ -207,3 +228,9 @@ class Side:
             surely |= bool(about.sure)
             yield Step("deny", left, isolation, left & about.sure)
         return Ports.empty() if surely else left
+
+
+def _deciding(isolations: tuple[Applied[Isolation], ...]) -> tuple[Applied[Isolation], ...]:
+    """One that surely holds, or else one that may."""
+    sure = (each for each in isolations if each.about.sure)
+    return tuple(islice(chain(sure, isolations), 1))
