@@ -175,11 +175,11 @@ class Index:
 
     def subjects(self, namespace: str, policies: Iterable[Policy]) -> Iterator[tuple[Pod, int]]:
         """The groups to which some of the policies apply, or may; EVERYWHERE: of all namespaces."""
-        matcher, policies = self._matcher(), tuple(policies)
+        matcher, about = self._matcher(), dict.fromkeys(each.subject for each in policies)
         for name in self.members if namespace == EVERYWHERE else (namespace,):
             for pod, count in self.pods(name):
                 ends = matcher.ends(pod)
-                if any(matcher.subject(each.subject, end) for each in policies for end in ends):
+                if any(matcher.subject(each, end) for each in about for end in ends):
                     yield pod, count
 
     def meaning(self, node: Any, *, namespace: str = "default") -> tuple[Policy, ...]:
