@@ -243,6 +243,8 @@ class Addresses:
     def union(cls, sets: Iterable[Addresses]) -> Addresses:
         """All addresses that are in any of the sets, in little more than linear time."""
         sets = tuple(sets)
+        if len(sets) == 1:
+            return sets[0]
         return cls(_join(each.v4 for each in sets), _join(each.v6 for each in sets))
 
     @classmethod
