@@ -31,8 +31,6 @@ from rules.netpol.entries import (
     Group,
     entry_of,
     group_of,
-    shared,
-    thrifty,
 )
 from rules.netpol.fields import mapping
 from rules.netpol.holdings import Policies, Population
@@ -54,6 +52,7 @@ from rules.netpol.model import Direction, Policy
 from rules.netpol.reach import Network, read
 from rules.netpol.sets import Addresses
 from rules.netpol.shards import Shards
+from rules.netpol.sharing import shared, thrifty
 from rules.netpol.sides import Side
 
 _TOLD_BY = ("containers", "initContainers", "serviceAccountName", "hostNetwork")
@@ -259,7 +258,8 @@ class Index:
         held = self.policies.get(key.namespace) or _NO_POLICIES
         if held.meant.get(key, ()) == meant:
             return self
-        return replace(self, policies=self.policies.put(key.namespace, held.put(key, meant)))
+        own = Key(*map(shared, key))
+        return replace(self, policies=self.policies.put(own.namespace, held.put(own, meant)))
 
     def _with_member(self, key: Key, group: Group | None) -> Index:
         name = key.name if key.api == POD else f"{key.api.kind}/{key.name}"

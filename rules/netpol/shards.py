@@ -37,8 +37,10 @@ class Shards(Generic[_Key, _Value]):
     def put(self, key: _Key, value: _Value | None) -> Shards[_Key, _Value]:
         """The mapping with this value under the key; None takes the entry out."""
         at = hash(key) % SHARDS
-        shard = {each: kept for each, kept in self.shards[at].items() if each != key}
-        if value is not None:
+        shard = dict(self.shards[at])
+        if value is None:
+            shard.pop(key, None)
+        else:
             shard[key] = value
         return Shards((*self.shards[:at], shard, *self.shards[at + 1 :]))
 
