@@ -8,15 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeVar
 
 from rules.netpol.entries import Group
 from rules.netpol.keys import Key
 from rules.netpol.model import Policy
 from rules.netpol.roster import Roster
-
-_Name = TypeVar("_Name")
-_Value = TypeVar("_Value")
+from rules.netpol.shards import changed
 
 
 @dataclass(frozen=True)  # without slots: the roster is made when first asked for
@@ -27,7 +24,7 @@ class Policies:
 
     def put(self, key: Key, meant: tuple[Policy, ...]) -> Policies | None:
         """With what one object means now; None where there is nothing left."""
-        kept = _changed(self.meant, key, meant or None)
+        kept = changed(self.meant, key, meant or None)
         return Policies(kept) if kept else None
 
     @cached_property
@@ -48,7 +45,7 @@ class Population:
         former = self.members.get(name)
         if former == group:
             return self
-        members, groups = _changed(self.members, name, group), dict(self.groups)
+        members, groups = changed(self.members, name, group), dict(self.groups)
         if former is not None:
             groups[former] -= 1
             if not groups[former]:
@@ -56,13 +53,3 @@ class Population:
         if group is not None:
             groups[group] = groups.get(group, 0) + 1
         return Population(members, groups) if members else None
-
-
-def _changed(entries: Mapping[_Name, _Value], name: _Name, value: _Value | None) -> dict[_Name, _Value]:
-    """The entries with this one, or for None without it."""
-    kept = dict(entries)
-    if value is None:
-        kept.pop(name, None)
-    else:
-        kept[name] = value
-    return kept

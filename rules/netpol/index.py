@@ -66,7 +66,6 @@ class Surroundings:
 
     pieces: Shards[Key, Inventory] = field(default_factory=Shards)
     pod_networks: Addresses = NOWHERE
-    matchers: Known[Engine, Matcher] = field(default_factory=Known, compare=False, repr=False)
 
     @cached_property
     def inventory(self) -> Inventory:
@@ -87,10 +86,6 @@ class Surroundings:
     def homes(self) -> frozenset[str]:
         """The namespaces whose labels count for something that lies in them besides pods."""
         return frozenset(each.namespace for each in self.inventory.network_sets)
-
-    def matcher(self, engine: Engine) -> Matcher:
-        """What peers mean to an engine, where no labels of namespaces count."""
-        return Matcher(engine, self.inventory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +109,9 @@ class Index:
     surroundings: Surroundings = field(default_factory=Surroundings)
     _residents: Known[Population, _Residents] = field(
         default_factory=Known, compare=False, repr=False
+    )
+    _matchers: Known[Inventory, Matcher] = field(
+        default_factory=partial(Known, 1), compare=False, repr=False
     )
 
     @classmethod
@@ -205,11 +203,11 @@ class Index:
         return tuple(network.side(end, direction) for end in self.ends(pod))
 
     def _matcher(self) -> Matcher:
-        around = self.surroundings
-        known = {name: home for name in around.homes if (home := self.namespaces.get(name))}
+        inventory, homes = self.surroundings.inventory, self.surroundings.homes
+        known = {name: home for name in homes if (home := self.namespaces.get(name))}
         if not known:
-            return around.matchers.of(self.engine, around.matcher)
-        return Matcher(self.engine, replace(around.inventory, namespaces=known))
+            return self._matchers.of(inventory, partial(Matcher, self.engine))
+        return Matcher(self.engine, replace(inventory, namespaces=known))
 
     def _without(self, key: Key) -> Index:
         if key.api in LANGUAGES:

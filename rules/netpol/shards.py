@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Generic, TypeVar
 
 _Key = TypeVar("_Key")
@@ -37,19 +38,30 @@ class Shards(Generic[_Key, _Value]):
     def put(self, key: _Key, value: _Value | None) -> Shards[_Key, _Value]:
         """The mapping with this value under the key; None takes the entry out."""
         at = hash(key) % SHARDS
-        shard = dict(self.shards[at])
-        if value is None:
-            shard.pop(key, None)
-        else:
-            shard[key] = value
+        shard = changed(self.shards[at], key, value) or {}
         return Shards((*self.shards[:at], shard, *self.shards[at + 1 :]))
 
     def items(self) -> Iterator[tuple[_Key, _Value]]:
         """All entries, in no order that means anything."""
         return (item for shard in self.shards for item in shard.items())
 
+    def values(self) -> Iterator[_Value]:
+        """All values, in no order that means anything."""
+        return chain.from_iterable(shard.values() for shard in self.shards)
+
     def __iter__(self) -> Iterator[_Key]:
         return (key for shard in self.shards for key in shard)
 
     def __len__(self) -> int:
         return sum(map(len, self.shards))
+
+
+def changed(
+    entries: Mapping[_Key, _Value] | None, key: _Key, value: _Value | None
+) -> Mapping[_Key, _Value] | None:
+    """The entries with this one, or for None without it; None if there is none left."""
+    kept = dict(entries or {})
+    kept.pop(key, None)
+    if value is not None:
+        kept[key] = value
+    return kept or None
