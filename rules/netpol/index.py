@@ -44,8 +44,8 @@ from rules.netpol.inventory import (
     PodEnd,
     ServiceAccount,
 )
-from rules.netpol.known import Known
 from rules.netpol.keys import EVERYWHERE, Key, key_of
+from rules.netpol.known import Known
 from rules.netpol.languages import LANGUAGES
 from rules.netpol.matching import Matcher
 from rules.netpol.model import Direction, Policy
@@ -256,14 +256,16 @@ class Index:
         held = self.policies.get(key.namespace) or _NO_POLICIES
         if held.meant.get(key, ()) == meant:
             return self
-        own = Key(*map(shared, key))
+        own = Key(shared(key.api), shared(key.namespace), shared(key.name))
         return replace(self, policies=self.policies.put(own.namespace, held.put(own, meant)))
 
     def _with_member(self, key: Key, group: Group | None) -> Index:
         name = key.name if key.api == POD else f"{key.api.kind}/{key.name}"
         held = self.members.get(key.namespace) or _NOBODY
         kept = held.put(name, group)
-        return self if kept is held else replace(self, members=self.members.put(key.namespace, kept))
+        return (
+            self if kept is held else replace(self, members=self.members.put(key.namespace, kept))
+        )
 
     def _with_piece(self, key: Key, piece: Inventory | None) -> Index:
         around = self.surroundings

@@ -1,4 +1,4 @@
-"""What was found out of values, by their identity: the same value is asked about again and again."""
+"""What was found out of values, by their identity: of one it is asked again and again."""
 
 from __future__ import annotations
 

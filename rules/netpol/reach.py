@@ -23,8 +23,8 @@ from rules.netpol.match import Match
 from rules.netpol.matching import Matcher
 from rules.netpol.model import NO_INSPECTION, Direction, Grant, Isolation, PeerEntry, Policy
 from rules.netpol.peers import Entity, Fqdn, Networks
-from rules.netpol.sets import Addresses
 from rules.netpol.roster import Roster
+from rules.netpol.sets import Addresses
 from rules.netpol.sides import Applied, Side, Stage
 
 

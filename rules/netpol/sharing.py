@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 from sys import intern
 from types import NoneType
 from typing import Any, TypeVar
 
-from rules.netpol.model import Grant, Isolation, Origin, Place, Policy
+from rules.netpol.model import Grant, Isolation, Origin, Place, Policy, Subject
 
 MOST = 1 << 14
 """So many values are known; then all are forgotten, and those that come anew are kept again."""
@@ -16,7 +16,6 @@ MOST = 1 << 14
 _WHOLE = (str, int, float, Place, NoneType)
 """What is not looked into: numbers may be equal and not the same, as 1 and 1.0."""
 _Value = TypeVar("_Value")
-_Cause = TypeVar("_Cause", Grant, Isolation)
 _known: dict[Any, Any] = {}
 
 
@@ -37,32 +36,57 @@ def shared(value: _Value) -> _Value:
 
 def thrifty(policy: Policy) -> Policy:
     """The policy, made of parts that it shares with others."""
-    origin = policy.origin
-    origin = Origin(*map(shared, (origin.group, origin.kind, origin.namespace, origin.name)))
-    subject = shared(policy.subject)
-    whole = replace(policy, origin=origin, subject=subject)
-
-    def part(cause: _Cause) -> _Cause:
-        return _part(cause, whole, policy)
-
+    own = _Own(policy, _origin(policy.origin), shared(policy.subject))
     return replace(
-        whole,
-        isolations=tuple(map(part, policy.isolations)),
-        grants=tuple(map(part, policy.grants)),
-        void=tuple(map(part, policy.void)),
+        policy,
+        origin=own.origin,
+        subject=own.subject,
+        isolations=tuple(map(own.isolation, policy.isolations)),
+        grants=tuple(map(own.grant, policy.grants)),
+        void=tuple(map(own.grant, policy.void)),
         unknowns=shared(policy.unknowns),
     )
 
 
-def _part(cause: _Cause, whole: Policy, former: Policy) -> _Cause:
-    """A part of the policy: it is nobody else's, for it names where it is from."""
-    own = {
-        "origin": whole.origin if cause.origin == former.origin else cause.origin,
-        "subject": whole.subject if cause.subject == former.subject else shared(cause.subject),
-    }
-    named = _names(type(cause))
-    rest = {name: shared(getattr(cause, name)) for name in named if name not in own}
-    return replace(cause, **own, **rest)
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """What the parts of a policy have in common; they name it, so they are no other policy's."""
+
+    policy: Policy
+    origin: Origin
+    subject: Subject
+
+    def isolation(self, former: Isolation) -> Isolation:
+        """An isolation of the policy."""
+        return replace(
+            former,
+            origin=self._from(former.origin),
+            path=shared(former.path),
+            subject=self._about(former.subject),
+        )
+
+    def grant(self, former: Grant) -> Grant:
+        """A rule of the policy."""
+        return replace(
+            former,
+            origin=self._from(former.origin),
+            path=shared(former.path),
+            subject=self._about(former.subject),
+            peers=shared(former.peers),
+            ports=shared(former.ports),
+            excluded=shared(former.excluded),
+            inspection=shared(former.inspection),
+        )
+
+    def _from(self, origin: Origin) -> Origin:
+        return self.origin if origin == self.policy.origin else _origin(origin)
+
+    def _about(self, subject: Subject) -> Subject:
+        return self.subject if subject == self.policy.subject else shared(subject)
+
+
+def _origin(origin: Origin) -> Origin:
+    return Origin(*map(shared, (origin.group, origin.kind, origin.namespace, origin.name)))
 
 
 def _of_shared_parts(value: Any) -> Any:
@@ -72,7 +96,8 @@ def _of_shared_parts(value: Any) -> Any:
     if isinstance(value, frozenset):
         return frozenset(map(shared, value))
     if is_dataclass(value):
-        return type(value)(*(shared(getattr(value, name)) for name in _names(type(value))))
+        kind: Any = type(value)
+        return kind(*(shared(getattr(value, name)) for name in _names(kind)))
     return value
 
 

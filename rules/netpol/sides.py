@@ -135,9 +135,7 @@ class Side:
 
     def brief(self) -> Side:
         """The side with no more isolations than its verdicts need: all drop the same."""
-        stages = (
-            replace(stage, isolations=_deciding(stage.isolations)) for stage in self.stages
-        )
+        stages = (replace(stage, isolations=_deciding(stage.isolations)) for stage in self.stages)
         return replace(self, stages=tuple(stages))
 
     def verdict(self, end: End) -> Verdict:
@@ -184,9 +182,7 @@ class Side:
     def _closes(self, tier: Tier) -> bool:
         return self._engine.drops == "last" or tier.end == "deny"
 
-    def _rung(
-        self, rung: Weighed, left: Ports
-    ) -> Generator[Step, None, tuple[Ports, Ports]]:
+    def _rung(self, rung: Weighed, left: Ports) -> Generator[Step, None, tuple[Ports, Ports]]:
         """The steps of grants that are asked at once; gives what is left, and what skips on."""
         passed = Ports.empty()
         matches = tuple(self._matches(rung))
@@ -214,8 +210,9 @@ class Side:
             if self._engine.ties == "weakest":  # of one object the first rule counts
                 before = answered[grant.origin]
                 answered[grant.origin] |= match.sure
-                match = Match(match.sure - before, match.maybe - before)
-            yield grant, match
+                yield grant, Match(match.sure - before, match.maybe - before)
+            else:
+                yield grant, match
 
     def _drop(
         self, isolations: Iterable[Applied[Isolation]], end: End, left: Ports
