@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 from sys import intern
 from types import NoneType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from rules.netpol.model import Grant, Isolation, Origin, Place, Policy, Subject
 
@@ -22,7 +22,7 @@ _known: dict[Any, Any] = {}
 def shared(value: _Value) -> _Value:
     """An equal value, made of shared parts: the same one whenever it is asked for."""
     if type(value) is str:
-        return intern(value)  # lives as long as somebody keeps it
+        return cast("_Value", intern(str(value)))  # lives as long as somebody keeps it
     if isinstance(value, _WHOLE):
         return value
     known: _Value | None = _known.get(value)
