@@ -19,7 +19,17 @@ from typing import Any
 import msgspec
 
 from webhook.api import GONE, Api, ApiError, Gone, NotFound, TooLarge
-from webhook.kept import EVENT, IDENTIFIED, PAGE, STATUS, Garbage, Item, Kept, parse
+from webhook.kept import (
+    EVENT,
+    IDENTIFIED,
+    PAGE,
+    STATUS,
+    Garbage,
+    Item,
+    Kept,
+    identity,
+    parse,
+)
 
 log = logging.getLogger("sallyport")
 
@@ -54,6 +64,7 @@ class Reflector:
     def __init__(self, api: Api, kept: Kept, notices: Notices) -> None:
         self.kept = kept
         self.objects: dict[str, Any] = {}
+        self._prints: dict[str, int] = {}
         self.synced = asyncio.Event()
         self._api = api
         self._notices = notices
@@ -114,6 +125,7 @@ class Reflector:
     async def _list(self) -> None:
         """Take all objects anew; until they are complete, those before are what there is."""
         objects: dict[str, Any] = {}
+        prints: dict[str, int] = {}
         changed: set[str] = set()
         steps = Steps()
         more, limit = "", PAGE_OBJECTS
@@ -123,7 +135,7 @@ class Reflector:
             items = page.items or []
             limit = min(MOST_OBJECTS, max(1, limit * PAGE_BYTES // len(text)))
             for raw in items:
-                for key, _, value in self._read(raw):
+                for key, _, value in self._recall(raw, prints):
                     before = self.objects.get(key)
                     same = before == value
                     if not same:
@@ -133,14 +145,21 @@ class Reflector:
             more = page.metadata.more
             if not more:
                 break
-        changed |= self.objects.keys() - objects.keys()
-        self.objects, self._version = objects, page.metadata.resource_version
+        for key in self.objects:
+            if key not in objects:
+                changed.add(key)
+            await steps.rest()
+        former, self.objects = self.objects, objects
+        self._prints, prints = prints, self._prints
+        self._version = page.metadata.resource_version
         self._heard = time.monotonic()
         self._notices.listed()
         self._tell_served(served=True)
         if changed or not self.synced.is_set():
             self.synced.set()
             self._notices.changed(frozenset(changed))
+        await _let_go(former, steps)
+        await _let_go(prints, steps)
 
     async def _get_page(self, more: str, limit: int) -> tuple[bytes, int]:
         """A page, of fewer objects where so many are too much; and how many it may have."""
@@ -191,6 +210,7 @@ class Reflector:
             raise Garbage(f"an event of type {event.type[:20]!r}")
         key, version, value = self.kept.read(event.object)
         before = self.objects.get(key)
+        self._prints.pop(key, None)
         if value is None or event.type == "DELETED":
             self.objects.pop(key, None)
         else:
@@ -199,6 +219,18 @@ class Reflector:
         if value is None:
             self._notices.failed(Garbage.reason)
         return (key,) if before != self.objects.get(key) else ()
+
+    def _recall(self, raw: msgspec.Raw, prints: dict[str, int]) -> Iterator[Item]:
+        """The object; what was listed to the letter before is not read again.
+
+        Of a text no more is kept than a hash of its own for each process.
+        """
+        about, found = identity(raw), hash(bytes(raw))
+        same = about.key and self._prints.get(about.key) == found
+        listed = [about._replace(value=self.objects[about.key])] if same else self._read(raw)
+        for item in listed:
+            prints[item.key] = found
+            yield item
 
     def _read(self, raw: msgspec.Raw) -> Iterator[Item]:
         """The object, unless it is not of its kind's shape: then it is unknown, and counted."""
@@ -210,6 +242,13 @@ class Reflector:
             self._notices.failed(Garbage.reason)
         else:
             yield item
+
+
+async def _let_go(known: dict[str, Any], steps: Steps) -> None:
+    """Empty it bit by bit: to free all at once takes long."""
+    while known:
+        known.popitem()
+        await steps.rest()
 
 
 class Steps:
