@@ -101,13 +101,13 @@ def _sweep(side: Side, family: Family, turns: _Turns) -> Iterator[Run]:
                 heard[spot] = grant, match
             else:
                 heard.pop(spot, None)
-        if additive:
-            match = Match.any(each for _, each in heard.values())
-            yield Run(family, first, end, Verdict(match.sure, match.maybe - match.sure))
-            continue
         block = Networks(Addresses.run(family, first, end - 1))
-        steps = side.walk(block, _by_stage(heard, len(side.stages)))
-        yield Run(family, first, end, Verdict.of(steps))
+        if additive and not side.matcher.engine.spares(side.direction, block):
+            match = Match.any(each for _, each in heard.values())
+            verdict = Verdict(match.sure, match.maybe - match.sure)
+        else:
+            verdict = Verdict.of(side.walk(block, _by_stage(heard, len(side.stages))))
+        yield Run(family, first, end, verdict)
 
 
 def _by_stage(
