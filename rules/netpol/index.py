@@ -166,7 +166,7 @@ class Index:
         if held is None:
             return ()
         known = self._residents.of(held, partial(self._reside, home))
-        if known.home is not home or known.accounts is not self.accounts:
+        if known.home != home or known.accounts is not self.accounts:
             known = self._reside(home, held)
         return known.pods
 
