@@ -6,16 +6,17 @@ stands here, around one rule: a rule that fails is a Finding, and the others sti
 
 from __future__ import annotations
 
-import json
 import logging
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
+from rules.alike import Group, likeness
+from rules.content import NOTHING, Content
 from rules.facts import Namespace
 from rules.model import (
-    JSON,
     NAMESPACE,
     POD,
     Action,
@@ -28,9 +29,10 @@ from rules.model import (
     Operation,
     Path,
 )
-from rules.patch import Inapplicable, apply, compose, is_open, lookup, prefix
+from rules.panel import Panel, Seat
+from rules.patch import Inapplicable, apply, compose, is_open, prefix
 from rules.pods import TEMPLATES, lift
-from rules.review import NOTHING, Cluster, Content, Review
+from rules.review import Cluster, Review
 from rules.rulebook import Chosen, Rulebook
 from rules.words import printable
 
@@ -55,6 +57,8 @@ _ORDER: dict[Effect, int] = {"deny": 0, "warn": 1, "audit": 2, "info": 3}
 Late = Callable[[], bool]
 
 FRAMES_LOGGED = 3
+WORTH_REMEMBERING = 5
+"""So many rules take longer than to find out whether a pod is like one before."""
 
 NOBODY = Chosen()
 
@@ -142,12 +146,44 @@ def evaluate(
     Raises DeadlinePassed between two rules when `late` says so, and what decoding raises.
     """
     review.object  # noqa: B018  # decode here: a body that is no JSON is no rule's fault
+    rules = tuple(rules)
+    panel = cluster.once(rules, partial(Panel.of, rules, cluster))
+    if review.kind != POD.kind:
+        return _ask(panel.every, review, late)
+    alike = None
+    if len(rules) >= WORTH_REMEMBERING:
+        alike = review.new.once("likeness", review.phases, partial(likeness, review))
+    if panel.silent.get(alike):
+        return []
     findings: list[Finding] = []
-    for active in rules:
+    if not panel.still.get(alike):
+        findings = _ask(panel.steady, review, late)
+        if not findings:
+            panel.still.put(alike, value=True)
+    findings += _ask(panel.passing, review, late)
+    if panel.grouped:
+        findings += _ask_group(panel, Group.of(review), late)
+    if not findings:
+        panel.silent.put(alike, value=True)
+    return findings
+
+
+def _ask_group(panel: Panel, group: Group, late: Late) -> list[Finding]:
+    said = panel.told.get(group.key)
+    if said is None:
+        said = _ask(panel.grouped, group.review, late)
+        if not any(finding.error for finding in said):  # the next time it may be no fault of ours
+            panel.told.put(group.key, said)
+    return said
+
+
+def _ask(seats: Iterable[Seat], review: Review, late: Late) -> list[Finding]:
+    findings: list[Finding] = []
+    for active, check, view in seats:
         if late():
             raise DeadlinePassed
         try:
-            said = list(active.check(review, cluster.limited_to(active.rule.reads)))
+            said = list(check(review, view))
         except Exception as error:  # noqa: BLE001  # the one of the project: see above
             name, where = active.rule.name, _where(error)
             log.error("[%s] rule %s failed: %s", _ref(review), name, where)  # noqa: TRY400  # see _where
@@ -252,7 +288,7 @@ def prove(
     The fixes of one rule are applied together, so that the work stays linear.
     """
     proved = list(findings)
-    for active in rules:
+    for active in rules if findings else ():
         name = active.rule.name
         own = [f for f in findings if f.rule == name and f.fix is not None]
         if not own:
@@ -280,24 +316,6 @@ def settle(findings: Iterable[Finding], root: Path) -> list[Finding]:
             path=root + f.path,
             fix=f.fix and Fix(prefix(f.fix.patch, root), f.fix.safe),
         )
-        for f in findings
-    ]
-
-
-def ratchet(
-    findings: Iterable[Finding], former: Iterable[Finding], review: Review, strict: frozenset[str]
-) -> list[Finding]:
-    """What the stored object had already is `existing`: it is told, and denies no more.
-
-    Two Findings agree in rule, check, place (list items by name, else by value) and found value.
-    `strict` names the rules whose Findings are never excused.
-    """
-    before, now = _Names(review.old), _Names(review.object)
-    known = {before.identify(f) for f in former}
-    return [
-        replace(f, existing=True, effect="warn" if f.effect == "deny" else f.effect)
-        if not f.error and f.rule not in strict and now.identify(f) in known
-        else f
         for f in findings
     ]
 
@@ -366,33 +384,3 @@ def _failure(active: ActiveRule, review: Review) -> Finding:
         why=f"{active.rule.name} failed on this object; that is our fault, not yours",
         error=True,
     )
-
-
-class _Names:
-    """What the items of the lists of an object are known by; each is looked at once."""
-
-    def __init__(self, value: JSON) -> None:
-        self._value = value
-        self._known: dict[Path, str] = {}
-
-    def identify(self, finding: Finding) -> tuple[str, str, tuple[str, ...], str]:
-        """What makes a Finding the same one in another version of the object."""
-        path = finding.path
-        steps = [
-            self._name(path[: depth + 1]) if isinstance(step, int) else step
-            for depth, step in enumerate(path)
-        ]
-        return finding.rule, finding.check, tuple(steps), _canonical(finding.found)
-
-    def _name(self, path: Path) -> str:
-        name = self._known.get(path)
-        if name is None:
-            item = lookup(self._value, path)
-            named = isinstance(item, dict) and isinstance(item.get("name"), str)
-            name = f"name={item['name']}" if named else _canonical(item)
-            self._known[path] = name
-        return name
-
-
-def _canonical(value: JSON) -> str:
-    return json.dumps(value, sort_keys=True, default=str)

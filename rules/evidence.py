@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from rules.model import JSON, Path
+from rules.model import Path
 from rules.pods import Container, Pod, handlers, items, mapping
 from rules.urls import Url, urls_in
 
@@ -58,20 +58,35 @@ class Mention(NamedTuple):
 def mentions(pod: Pod) -> Iterator[Mention]:
     """What the pod says it calls, containers first."""
     for container in pod.containers:
-        stated = list(_variables(container))
-        variables = {name: value for _, name, value in stated}
-        for place, name, value in stated:
-            if _MARK in value or name.upper().endswith("_PROXY"):  # few do, and most take no time
-                path = (*container.path, "env", place, "value")
-                yield from _in_variable(path, name, value, variables)
-        words = _texts(container, "command") + _texts(container, "args")
-        yield from _in_command(words, variables)
+        yield from _in_container(container)
         for path, handler in handlers(container):
-            yield from _in_command(_texts(Container(path, handler), "exec", "command"), {})
+            program = Container((*path, "exec"), mapping(handler, "exec"))
+            if _is_marked(program, "command"):
+                yield from _in_command(_texts(program, "command"), {})
     for key, text in pod.annotations.items():
         if _MARK in text and key != _COPY and not _INBOUND.search(key):
             for url in _calls(text, {}):
                 yield Mention(("metadata", "annotations", key), url, "mentioned")
+
+
+def _in_container(container: Container) -> Iterator[Mention]:
+    """What it says itself; few containers say anything, and the others shall cost little."""
+    stated = list(_variables(container))
+    telling = [
+        (place, name, value)
+        for place, name, value in stated
+        if _MARK in value or name.upper().endswith("_PROXY")
+    ]
+    called = _is_marked(container, "command") or _is_marked(container, "args")
+    if not telling and not called:
+        return
+    variables = {name: value for _, name, value in stated}
+    for place, name, value in telling:
+        path = (*container.path, "env", place, "value")
+        yield from _in_variable(path, name, value, variables)
+    if called:
+        words = _texts(container, "command") + _texts(container, "args")
+        yield from _in_command(words, variables)
 
 
 def aliases_of(pod: Pod) -> Mapping[str, str]:
@@ -111,8 +126,6 @@ def _in_command(
     texts: Sequence[tuple[Path, str]], variables: Mapping[str, str]
 ) -> Iterator[Mention]:
     """The URLs in the words of one command; to a program that fetches, each of them is a call."""
-    if not any(_MARK in text for _, text in texts):
-        return
     fetches = any(_FETCHER.search(text) for _, text in texts)
     flag = ""
     for path, text in texts:
@@ -132,11 +145,17 @@ def _calls(text: str, variables: Mapping[str, str]) -> Iterator[Url]:
             yield url
 
 
-def _texts(owner: Container, *keys: str) -> list[tuple[Path, str]]:
+def _is_marked(owner: Container, key: str) -> bool:
+    """Whether a URL may stand in a list of texts."""
+    found = owner.value.get(key)
+    return isinstance(found, list) and any(_MARK in text for text in found if isinstance(text, str))
+
+
+def _texts(owner: Container, key: str) -> list[tuple[Path, str]]:
     """The strings in a list, each with its place."""
-    *outer, last = keys
-    found: JSON = mapping(owner.value, *outer).get(last)
+    found = owner.value.get(key)
     if not isinstance(found, list):
         return []
-    place = (*owner.path, *keys)
-    return [((*place, at), text) for at, text in enumerate(found) if isinstance(text, str)]
+    return [
+        ((*owner.path, key, at), text) for at, text in enumerate(found) if isinstance(text, str)
+    ]

@@ -249,8 +249,10 @@ class Rule:
 
     `also` are subresources of single kinds, beside `subresources`, which hold for all of them;
     `reads` are the kinds it asks the Cluster for; `shaped` promises that it reads no field beyond
-    `rules.shapes`, so that no more need be decoded; `mend` and `action` are its settings in the
-    built-in rulebook; `lift=False` keeps its examples out of workload templates and says why.
+    `rules.shapes`, so that no more need be decoded; `by_group`, that of a pod it reads no more than
+    `rules.alike` shows, so that it is asked once for all pods alike; `mend` and `action` are its
+    settings in the built-in rulebook; `lift=False` keeps its examples out of workload templates and
+    says why.
     """
 
     name: str
@@ -270,6 +272,7 @@ class Rule:
     parameters: Mapping[str, JSON]
     lift: bool | str = True
     shaped: bool = False
+    by_group: bool = False
     also: tuple[tuple[Kind, str], ...] = ()
 
     @property
@@ -318,6 +321,7 @@ def rule(  # noqa: PLR0913  # what a rule may declare
     also: Iterable[tuple[Kind, str]] = (),
     reads: Iterable[Kind] = (),
     shaped: bool = False,
+    by_group: bool = False,
     severity: Severity = "high",
     scope: Scope = "tenants",
     phase: Phase = "final",
@@ -341,6 +345,7 @@ def rule(  # noqa: PLR0913  # what a rule may declare
         "also": tuple(also),
         "reads": frozenset(reads),
         "shaped": shaped,
+        "by_group": by_group,
         "severity": severity,
         "scope": scope,
         "phase": phase,

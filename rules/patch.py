@@ -38,14 +38,12 @@ def prefix(operations: Iterable[Operation], root: Path) -> tuple[Operation, ...]
 def lookup(value: JSON, path: Path) -> JSON:
     """What stands at the path; None where nothing does or a step is of the wrong type."""
     for step in path:
-        if isinstance(step, int):
-            if not isinstance(value, list) or not 0 <= step < len(value):
-                return None
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int) and 0 <= step < len(value):
             value = value[step]
         else:
-            if not isinstance(value, dict):
-                return None
-            value = value.get(step)
+            return None
     return value
 
 

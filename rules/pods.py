@@ -98,13 +98,14 @@ def items(owner: Mapping[str, JSON], path: Path, key: str) -> list[Item]:
 
 def handlers(container: Container) -> Iterator[Item]:
     """The probes and lifecycle hooks of a container: what the kubelet does to it, and when."""
-    for path, owner, keys in (
-        (container.path, container.value, PROBES),
-        ((*container.path, "lifecycle"), mapping(container.value, "lifecycle"), HOOKS),
-    ):
-        for key in keys:
-            if key in owner and (found := mapping(owner, key)):
-                yield Item((*path, key), found)
+    path, value = container
+    for key in PROBES:
+        if key in value and (found := mapping(value, key)):
+            yield Item((*path, key), found)
+    if "lifecycle" in value:
+        for key in HOOKS:
+            if found := mapping(value, "lifecycle", key):
+                yield Item((*path, "lifecycle", key), found)
 
 
 def added(pod: JSON, former: JSON, key: str) -> Iterator[Item]:

@@ -11,6 +11,7 @@ from functools import cached_property, partial
 from itertools import islice
 from typing import TypeAlias
 
+from rules.content import Content
 from rules.model import JSON, NAMESPACE, POD
 from rules.netpol.changes import DIRECTIONS
 from rules.netpol.engine import Api
@@ -22,7 +23,7 @@ from rules.netpol.keys import EVERYWHERE, Key
 from rules.netpol.model import Direction, Grant, Origin
 from rules.netpol.sides import Side
 from rules.pods import mapping
-from rules.review import Cluster, Content, Review
+from rules.review import Cluster, Review
 
 Sides: TypeAlias = Mapping[Direction, tuple[Side, ...]]
 MOST_GROUPS = 5_000

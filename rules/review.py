@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
-from typing import Any, Generic, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+from rules.content import NOTHING, Content, Lazy
 from rules.enforcement import empty_index, index_of
-from rules.evidence import Mention, mentions
+from rules.evidence import Mention
 from rules.facts import MESH_POLICIES, Facts, MeshPolicies, Namespace, by_namespace, facts_of
 from rules.model import (
     AUTHORIZATION_POLICY,
@@ -36,6 +37,9 @@ MIRROR = "kubernetes.io/config.mirror"
 NODE = "system:node:"
 NODES = "system:nodes"
 
+MOST_MADE = 1000
+"""So much of what follows from a state of the cluster is kept."""
+
 STOCK_CLASSES: Mapping[str, str] = {
     "kata-mshv-vm-isolation": "kata",
     "kata-vm-isolation": "kata",
@@ -48,63 +52,6 @@ STOCK_REVISION = "prod-stable"
 """The revision tag assumed where nothing at all is known of the mesh."""
 
 _Value = TypeVar("_Value")
-
-
-class Lazy(Generic[_Value]):
-    """A value made when it is first asked for, once."""
-
-    __slots__ = ("_make", "_value")
-
-    def __init__(self, make: Callable[[], _Value] | None, value: Any = None) -> None:
-        self._make = make
-        self._value: _Value = value
-
-    @classmethod
-    def of(cls, value: _Value) -> Self:
-        """A value that is there already."""
-        return cls(None, value)
-
-    def get(self) -> _Value:
-        """The value; what making it raises is raised each time."""
-        make = self._make
-        if make is not None:  # two threads may both make it, and neither finds half of it
-            self._value = make()
-            self._make = None
-        return self._value
-
-
-class Content(Lazy[JSON]):
-    """An object, decoded when it is first asked for; what rules share of it is read once."""
-
-    __slots__ = ("_made", "_pod")
-
-    def __init__(self, make: Callable[[], JSON] | None, value: JSON = None) -> None:
-        super().__init__(make, value)
-        self._pod: Pod | None = None
-        self._made: dict[str, tuple[object, Any]] = {}
-
-    @property
-    def mentions(self) -> tuple[Mention, ...]:
-        """The URLs in the object, read as a pod."""
-        return self.once("mentions", None, lambda: tuple(mentions(self.pod)))
-
-    @property
-    def pod(self) -> Pod:
-        """The object read as a pod."""
-        if self._pod is None:
-            self._pod = Pod.of(self.get())
-        return self._pod
-
-    def once(self, what: str, about: object, make: Callable[[], _Value]) -> _Value:
-        """What several rules make of the object and of `about`, the same each time: made once."""
-        known = self._made.get(what)
-        if known is None or known[0] is not about:
-            known = self._made[what] = about, make()
-        made: _Value = known[1]
-        return made
-
-
-NOTHING: Content = Content.of(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +178,8 @@ class Cluster:
     permits: Permits = UNASKED
     reads: frozenset[Kind] | None = None
     live: bool = False
-    _limited: dict[frozenset[Kind], Cluster] = field(
+    _made: dict[Hashable, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+    _steady: dict[Hashable, Any] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
 
@@ -269,10 +217,21 @@ class Cluster:
 
     def limited_to(self, reads: frozenset[Kind]) -> Cluster:
         """The view that refuses every kind but these."""
-        limited = self._limited.get(reads)
-        if limited is None:
-            limited = self._limited[reads] = replace(self, reads=reads)
-        return limited
+        return self.once(reads, partial(replace, self, reads=reads))
+
+    def once(self, what: Hashable, make: Callable[[], _Value]) -> _Value:
+        """What follows from this state of the cluster: made when first asked for."""
+        return _once(self._made, what, make)
+
+    def steadily(self, what: Hashable, make: Callable[[], _Value]) -> _Value:
+        """What follows from all but the networks: kept by what `with_networks` gives."""
+        return _once(self._steady, what, make)
+
+    def with_networks(self, networks: Callable[[Network], Index] | None) -> Cluster:
+        """The same view, where nothing but pods, Services and network policies changed."""
+        changed = replace(self, networks=networks)
+        object.__setattr__(changed, "_steady", self._steady)  # one memory for both
+        return changed
 
     def namespace(self, name: str) -> Namespace:
         """The namespace; one that is not in the view has no labels."""
@@ -402,3 +361,12 @@ class Cluster:
     def _declared(self, kind: Kind) -> None:
         if self.reads is not None and kind not in self.reads:
             raise Undeclared(f"{kind.kind} is read but not declared in reads")
+
+
+def _once(known: dict[Hashable, Any], what: Hashable, make: Callable[[], _Value]) -> _Value:
+    found: _Value | None = known.get(what)
+    if found is None:
+        if len(known) >= MOST_MADE:
+            known.clear()
+        found = known[what] = make()
+    return found

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from rules.model import (
     BINDING,
     CALICO_STAGED,
+    CILIUM_POLICIES,
     CONFIG_MAP,
     ISTIO,
     JSON,
@@ -121,6 +122,10 @@ SHAPES: Mapping[str, Shape] = {
     **{
         kind.kind: {"metadata": _METADATA, "spec": dict}
         for kind in (*NETWORK_POLICIES, *CALICO_STAGED, *NETWORK_SETS)
+    },
+    **{
+        kind.kind: {"metadata": _METADATA, "spec": dict, "specs": [dict]}
+        for kind in CILIUM_POLICIES
     },
     NAMESPACE.kind: {"metadata": _METADATA},
     SERVICE.kind: {

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules import engine
+from rules.content import Content
 from rules.model import JSON, Decision, Effect, Finding, Fix, Operation
-from rules.review import Content, Review
+from rules.review import Review
 from rules.site import Messages
 from tests.made_up import say
 from tests.reviews import UID, pod

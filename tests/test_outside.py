@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from rules.content import Content
 from rules.model import Effect, Finding, Fix, Operation
 from rules.outside import EVERY, UNAVAILABLE, Heard
-from rules.review import Cluster, Content, Review
+from rules.review import Cluster, Review
 from rules.rulebook import Rulebook
 from tests.reviews import pod
 from webhook.codec import BadReview

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules.content import Content
 from rules.model import JSON, POD, ActiveRule, Examples, Finding, Rule
-from rules.review import Cluster, Content, Review
+from rules.review import Cluster, Review
 from rules.rulebook import Configured, Rulebook
 from rules.site import TRUSTED_NAMES, Acns, Cidrs, Mesh, Messages, Network, Platform, Site
 from webhook.judge import judge

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from rules.model import JSON, Rule
+from rules.model import JSON, PODS, Rule
 from rules.review import Cluster
 from rules.shapes import SHAPES, Shape
 from tests.examples import RULES, Example, read, rulebook, well_formed
 from tests.reviews import ask, pod
 from webhook.codec import decode
 from webhook.judge import judge
+from webhook.rulebook import load
 
 NAME = "name"
 """The ratchet asks the items of any list for it, and does without."""
@@ -88,6 +89,11 @@ def test_who_reads_more_is_told() -> None:
         shown["spec"]["containers"][0].get("workingDir")
     with pytest.raises(Undecoded, match="hostUsers"):
         "hostUsers" in shown["spec"]  # noqa: B015
+
+
+def test_of_pods_no_more_is_decoded_than_the_shape_names() -> None:
+    shaped = load(None).shaped
+    assert shaped >= {(kind.group, kind.resource) for kind in PODS}
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from rules.content import Content
 from rules.model import JSON, POD, Phase
 from rules.patch import lookup
 from rules.pods import Pod
-from rules.review import Cluster, Content, Review
+from rules.review import Cluster, Review
 from rules.sidecar import Sidecar
 from rules.site import Site
 from tests.examples import RULES, rulebook

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
+from rules.content import Content
 from rules.model import JSON, NAMESPACE, Decision, Path, Phase
 from rules.patch import apply
 from rules.pods import mapping
-from rules.review import Cluster, Content, Requester, Review
+from rules.review import Cluster, Requester, Review
 from rules.rulebook import Rulebook
 from webhook import cluster as view
 from webhook import rulebook as book

@@ -17,9 +17,10 @@ import msgspec
 import orjson
 from msgspec import Meta, Raw, Struct
 
+from rules.content import NOTHING, Content
 from rules.model import JSON, NETWORK_POLICY, PODS, Decision, Kind, OperationName, Phase
 from rules.patch import encode as encode_patch
-from rules.review import Content, Requester, Review
+from rules.review import Requester, Review
 from rules.shapes import SHAPES, Shape
 from webhook.message import annotate, causes, explain, warn
 
@@ -32,6 +33,7 @@ _ESCAPE = re.compile(
     rb"|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
+_NULL = b"null"
 _ALLOWED = b'{"apiVersion":"%b","kind":"AdmissionReview","response":{"uid":%b,"allowed":true,%b}}'
 
 
@@ -169,7 +171,7 @@ def _review_in(body: bytes, phases: tuple[Phase, ...]) -> Review:
     _check_head(review)
     request = review.request
     new = Content(partial(_object, request.object, request.uid))
-    return _review(request, phases, new, Content(partial(_object, request.oldObject, request.uid)))
+    return _review(request, phases, new, _former(request.oldObject, request.uid))
 
 
 def _review_in_shape(
@@ -191,7 +193,7 @@ def _review_in_shape(
     request = review.request
     if (request.resource.group, request.resource.resource) != form.resource or request.subResource:
         return None
-    former = Content(partial(_object, request.oldObject, request.uid, form.object))
+    former = _former(request.oldObject, request.uid, form.object)
     fits = request.operation != "DELETE" and request.object is not None
     return _review(request, phases, Content.of(request.object), former, fits=fits)
 
@@ -272,6 +274,13 @@ def _name(kind: _Kind) -> str:
 @lru_cache(maxsize=1024)  # a few controllers ask nearly all questions
 def _requester(username: str, groups: tuple[str, ...]) -> Requester:
     return Requester(username, frozenset(groups))
+
+
+def _former(raw: Raw, uid: str, read: Callable[[Raw], JSON] | None = None) -> Content:
+    """The object as stored, still to be decoded, where there is one."""
+    if memoryview(raw) == _NULL:
+        return NOTHING
+    return Content(partial(_object, raw, uid, read))
 
 
 def _object(raw: Raw, uid: str, read: Callable[[Raw], JSON] | None = None) -> JSON:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rules.content import NOTHING
 from rules.engine import DeadlinePassed
 from rules.facts import Namespace
 from rules.model import Decision, Phase
 from rules.outside import Heard
-from rules.review import NOTHING, Cluster, Review, Unknown
+from rules.review import Cluster, Review, Unknown
 from webhook.codec import BadReview, TooDeep, decode, encode
 from webhook.judge import judge, refuse_unread
 from webhook.metrics import Entry

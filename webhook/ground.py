@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from rules import engine
+from rules.content import Content
 from rules.facts import Term
 from rules.model import JSON, POD
 from rules.mtls import effective
-from rules.review import Cluster, Content, Review
+from rules.review import Cluster, Review
 from rules.rulebook import Configured
 from rules.site import Site
 from rules.words import printable

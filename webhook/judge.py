@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rules import engine
+from rules import engine, ratchet
 from rules.engine import Late, never
 from rules.model import Decision, Finding, Operation
 from rules.outside import EVERY, Heard
@@ -74,7 +74,7 @@ def _ratchet(
     strict = {
         active.rule.name for active in chosen.rules if active.rule.transition or not active.ratchet
     }
-    return engine.ratchet(findings, former, review, frozenset(strict))
+    return ratchet.excuse(findings, former, review, frozenset(strict))
 
 
 def _adopt(heard: Heard, review: Review, rulebook: Rulebook, cluster: Cluster) -> list[Finding]:
@@ -85,7 +85,7 @@ def _adopt(heard: Heard, review: Review, rulebook: Rulebook, cluster: Cluster) -
     if heard.former and review.operation == "UPDATE":
         names = {finding.rule for finding in findings}
         strict = frozenset(n for n in names if not rulebook.outsider(n, labels).ratchet)
-        findings = engine.ratchet(findings, heard.former, review, strict)
+        findings = ratchet.excuse(findings, heard.former, review, strict)
     return [
         finding if _applies(finding, review) else replace(finding, fix=None) for finding in findings
     ]

@@ -45,6 +45,7 @@ class Mirror:
         self._metrics = metrics
         self._looks = asyncio.Semaphore(MOST_LOOKS)
         self._indexed = False
+        self._steady: Cluster | None = None
         self._facts: dict[Kind, dict[str, Any]] = {}
         self._feed = Feed(self._known)
         self._follow: Callable[[Kind], None] = lambda _: None
@@ -87,7 +88,9 @@ class Mirror:
         self._feed.aim(site.network)
         self._indexed |= not self.missing
         networks = self._feed.networks() if self._indexed else None
-        return Cluster.holding(self._facts, site, networks=networks, live=True)
+        if self._steady is None or self._steady.site is not site:
+            self._steady = Cluster.holding(self._facts, site, live=True)
+        return self._steady.with_networks(networks)
 
     def registered(self) -> dict[str, tuple[Term, ...]]:
         """The selectors of our own webhook configurations, as far as these are there."""
@@ -144,6 +147,7 @@ class Mirror:
             self._feed.put(kind, changed, reflector.objects)
         if kind is NAMESPACE or kind not in _INDEXED:
             self._facts[kind] = dict(reflector.objects)
+            self._steady = None
             self._follow(kind)
 
     def _on_index(self) -> None:

@@ -49,10 +49,11 @@ class Case:
 POD = Case("pod", "pod", 8)
 POD_BY_TEN = Case("pod", "pod", 8, rulebook="ten")
 INJECTED = Case("pod with its sidecar", "pod-injected", 8)
+UNLIKE = Case("pod like none before", "pod-unlike", 8)
 DEPLOYMENT = Case("Deployment", "deployment", 25)
 DEPLOYMENT_BY_TEN = Case("Deployment", "deployment", 25, rulebook="ten")
 MUTATE = Case("mutate", "pod-left", 8, door="mutate")
-QUICK = (POD_BY_TEN, DEPLOYMENT_BY_TEN, POD, DEPLOYMENT, MUTATE)
+QUICK = (POD_BY_TEN, DEPLOYMENT_BY_TEN, POD, UNLIKE, DEPLOYMENT, MUTATE)
 CASES = (
     *QUICK,
     INJECTED,

@@ -23,6 +23,8 @@ NAMESPACE = "blue-prod"
 ALONE = "blue-batch"
 """A namespace of the same tenant where no mesh is wanted, so that a pod is small."""
 CLASS = "kata-mshv-vm-isolation"
+UNLIKE = "no-two-reviews-have-the-same-in-here"
+"""A value that the load replaces in each review, so that the pod is like none before."""
 UID = "705ab4f5-6393-11e8-b7cc-42010a800002"
 TIME = "2026-11-20T09:30:00Z"
 OWNER = "7a1ee7ec-2684-434e-b336-c77238f4d3bb"
@@ -96,11 +98,14 @@ def namespace(name: str, **labels: str) -> JSON:
 def reviews() -> Mapping[str, bytes]:
     """Every sample by its name. `left` are those that leave the runtime class to us.
 
-    `pod` has no sidecar, where no mesh is wanted; `pod-injected` is a larger one that has.
+    `pod` has no sidecar, where no mesh is wanted; `pod-injected` is a larger one that has. Of
+    those that are `unlike` no two are the same.
     """
     return {
         "pod": _write(_stored_pod_review(manifest.owned_pod(CLASS), ALONE)),
+        "pod-unlike": _write(_unlike(_stored_pod_review(manifest.owned_pod(CLASS), ALONE))),
         "pod-injected": _write(_injected_pod_review()),
+        "pod-injected-unlike": _write(_unlike(_injected_pod_review())),
         "deployment": _write(_deployment_review(CLASS)),
         "deployment-left": _write(_deployment_review(None)),
         "pod-left": _write(_pod_review(manifest.owned_pod(None), NAMESPACE)),
@@ -176,6 +181,13 @@ def _stored_pod_review(pod: JSON, namespace: str) -> JSON:
     stamps = {"name": name, "uid": UID[::-1], "generation": 1, "creationTimestamp": TIME}
     pod["metadata"] |= stamps
     pod["status"] = {"phase": "Pending", "qosClass": "Burstable"}
+    return review
+
+
+def _unlike(review: JSON) -> JSON:
+    """The review of a pod that has a checksum of its configuration, as charts give pods."""
+    metadata = review["request"]["object"]["metadata"]
+    metadata["annotations"] = {**metadata.get("annotations", {}), "checksum/config": UNLIKE}
     return review
 
 

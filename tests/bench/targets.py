@@ -14,6 +14,7 @@ from tests.bench.direct import (
     POD,
     POD_BY_TEN,
     RATE,
+    UNLIKE,
     OpenLoop,
     Result,
 )
@@ -77,6 +78,7 @@ def direct(results: Iterable[Result]) -> list[Figure]:
     """CPU, speed and waits of the webhook alone."""
     by_case = {result.case: result for result in results}
     pod, deployment, mutate = (by_case[case] for case in (POD, DEPLOYMENT, MUTATE))
+    unlike = by_case[UNLIKE]
     by_ten, updated_by_ten = by_case[POD_BY_TEN], by_case[DEPLOYMENT_BY_TEN]
     few = [result for case, result in by_case.items() if case.rulebook]
     worst = max(few, key=lambda result: median(result.costs))
@@ -84,6 +86,7 @@ def direct(results: Iterable[Result]) -> list[Figure]:
         Figure("T1", f"CPU, {by_ten.case}", by_ten.costs, "x floor", most=2.0),
         Figure("T1", f"CPU, {updated_by_ten.case}", updated_by_ten.costs, "x floor", most=2.5),
         Figure("T1", "CPU a pod review, all rules", pod.costs, "x floor", most=3.0),
+        Figure("T1", f"CPU, {unlike.case}, all rules", unlike.costs, "x floor"),
         Figure("T1", "CPU a Deployment update, all rules", deployment.costs, "x floor", most=4.0),
         Figure("T2", "pod reviews a second, ten rules", by_ten.speeds, "x floor", least=0.45),
         Figure("T2", "pod reviews a second, all rules", pod.speeds, "x floor", least=0.33),

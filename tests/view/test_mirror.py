@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -14,6 +15,7 @@ from rules.injection import REVISION as REVISION_LABEL
 from rules.model import (
     AUTHORIZATION_POLICY,
     NAMESPACE,
+    NETWORK_POLICY,
     PEER_AUTHENTICATION,
     RUNTIME_CLASS,
     VALIDATING_WEBHOOKS,
@@ -130,6 +132,8 @@ def test_few_questions_are_asked_at_a_time() -> None:
 def test_a_cluster_follows_from_what_was_listed_and_never_changes_itself() -> None:
     seen: list[tuple[Kind, Cluster]] = []
     registered: list[dict[str, tuple[Term, ...]]] = []
+    remembered: list[object] = []
+    site = Site()
 
     async def test(api: Api, scripted: Scripted) -> None:
         followed = Mirror(api, Metrics([]))
@@ -137,7 +141,8 @@ def test_a_cluster_follows_from_what_was_listed_and_never_changes_itself() -> No
         assert followed.cluster(Site()).namespaces == {}
 
         def tell(kind: Kind) -> None:
-            seen.append((kind, followed.cluster(Site())))
+            seen.append((kind, followed.cluster(site)))
+            remembered.append(seen[-1][1].steadily("what was said", object))
 
         running = asyncio.create_task(followed.run(tell))
         await followed.wait()
@@ -181,6 +186,9 @@ def test_a_cluster_follows_from_what_was_listed_and_never_changes_itself() -> No
     first = next(cluster for kind, cluster in seen if kind == NAMESPACE)
     assert set(first.namespaces) == {"a"}
     assert RUNTIME_CLASS in {kind for kind, _ in seen}
+    kept = [now is before for before, now in pairwise(remembered)]
+    assert kept == [kind is NETWORK_POLICY for kind, _ in seen[1:]]
+    assert {*kept} == {True, False}
 
 
 def speak_by_path(

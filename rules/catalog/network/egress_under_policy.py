@@ -56,10 +56,10 @@ def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
     for container in review.pod.containers:
         for handler in handlers(container):
             for action in ("httpGet", "tcpSocket"):
-                path = (*handler.path, action, "host")
                 host = mapping(handler.value, action).get("host")
                 if not isinstance(host, str) or not host:
                     continue
+                path = (*handler.path, action, "host")
                 asked = f"is {quote(host)}, which the kubelet asks from the node"
                 message = f"{asked}, past every network policy; remove it"
                 yield refuse(

@@ -34,7 +34,7 @@ DENY = [
 ]
 
 
-@rule(kinds=PODS, reads=NETWORK, shaped=True, severity="high", action="warn")
+@rule(kinds=PODS, reads=NETWORK, shaped=True, by_group=True, severity="high", action="warn")
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """The place is the labels, for policies select by them."""
     standing = stand(review, cluster)

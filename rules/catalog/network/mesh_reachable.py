@@ -58,7 +58,9 @@ WARN = [
 ]
 
 
-@rule(kinds=PODS, reads=(*NETWORK, MUTATING_WEBHOOKS), shaped=True, severity="medium")
+@rule(
+    kinds=PODS, reads=(*NETWORK, MUTATING_WEBHOOKS), shaped=True, by_group=True, severity="medium"
+)
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """One Finding names all that is cut off."""
     space = cluster.namespace(review.namespace)

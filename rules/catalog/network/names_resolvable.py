@@ -55,6 +55,8 @@ WARN = [
 @rule(
     kinds=(*PODS, CILIUM_POLICY, CILIUM_CLUSTERWIDE_POLICY, CLUSTER_POLICY),
     reads=NETWORK,
+    shaped=True,
+    by_group=True,
     severity="medium",
 )
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:

@@ -71,7 +71,7 @@ class _Worst(NamedTuple):
     way: Exit
 
 
-@rule(kinds=PODS, reads=NETWORK, shaped=True, severity="high")
+@rule(kinds=PODS, reads=NETWORK, shaped=True, by_group=True, severity="high")
 def check(  # noqa: PLR0913  # what may be set in the rulebook
     review: Review,
     cluster: Cluster,

@@ -40,7 +40,7 @@ ALLOW = [
 WARN = [f"{{object: {_NEW}, cluster: [{_HTTP}, {_DNS}]}}"]
 
 
-@rule(kinds=(*PODS, *POLICIES), reads=NETWORK, severity="high")
+@rule(kinds=(*PODS, *POLICIES), reads=NETWORK, shaped=True, by_group=True, severity="high")
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """A policy is denied where it brings the conflict; a pod that meets one is warned of."""
     if review.kind == POD.kind:

@@ -57,7 +57,7 @@ DENY = [
 ]
 
 
-@rule(kinds=PODS, reads=NETWORK, shaped=True, severity="critical")
+@rule(kinds=PODS, reads=NETWORK, shaped=True, by_group=True, severity="critical")
 def check(review: Review, cluster: Cluster, *, most_groups: int = 1000) -> Iterator[Finding]:
     """`most_groups`: how many groups of other tenants' pods are looked at while somebody waits."""
     standing = stand(review, cluster)

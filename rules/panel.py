@@ -1,0 +1,90 @@
+"""Rules, seated: how they are asked in one state of the cluster, and what need not be asked again.
+
+A rule is a function of the review and the cluster, so what was said once holds as long as neither
+changes. Of most rules only silence is remembered: whoever is told something is told it of his own
+object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+
+from rules.model import NAMESPACE, NETWORK, ActiveRule, Check, Finding, Rule
+from rules.review import Cluster
+
+MOST_REMEMBERED = 10_000
+_PASSING = frozenset(NETWORK) - {NAMESPACE}
+"""What changes with every pod that comes or goes."""
+
+_Value = TypeVar("_Value")
+
+
+class Memory(Generic[_Value]):
+    """What is known of pods that are alike, by their likeness. When it is full it begins anew."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, _Value] = {}
+
+    def get(self, alike: bytes | None) -> _Value | None:
+        """What is known, if anything."""
+        return self._known.get(alike) if alike is not None else None
+
+    def put(self, alike: bytes | None, value: _Value) -> None:
+        """Remember it."""
+        if alike is None:
+            return
+        if len(self._known) >= MOST_REMEMBERED:
+            self._known.clear()
+        self._known[alike] = value
+
+
+class Seat(NamedTuple):
+    """A rule, how it is asked, and the view of the cluster that is limited to what it reads."""
+
+    active: ActiveRule
+    check: Check
+    view: Cluster
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Rules as they stand in one state of the cluster.
+
+    every    all of them
+    steady   those for which a pod that comes or goes changes nothing
+    passing  those that look at other pods and policies
+    grouped  those of them that are declared `by_group`
+    still    the pods about which the steady ones had nothing to say
+    silent   the pods about which none of them had, as things are now
+    told     what the grouped ones said of a group
+    """
+
+    every: tuple[Seat, ...]
+    steady: tuple[Seat, ...]
+    passing: tuple[Seat, ...]
+    grouped: tuple[Seat, ...]
+    still: Memory[bool]
+    silent: Memory[bool] = field(default_factory=Memory)
+    told: Memory[list[Finding]] = field(default_factory=Memory)
+
+    @classmethod
+    def of(cls, rules: Sequence[ActiveRule], cluster: Cluster) -> Panel:
+        """These rules in this state of the cluster."""
+        every = tuple(
+            Seat(active, active.check, cluster.limited_to(active.rule.reads)) for active in rules
+        )
+        steady, passing, grouped = (
+            tuple(seat for seat in every if _place(seat.active.rule) == place)
+            for place in ("steady", "passing", "grouped")
+        )
+        return cls(every, steady, passing, grouped, cluster.steadily(rules, Memory[bool]))
+
+
+def _place(rule: Rule) -> str:
+    if rule.by_group:
+        return "grouped"
+    return "steady" if rule.reads.isdisjoint(_PASSING) else "passing"

@@ -1,0 +1,171 @@
+"""Pods that are alike are judged once, and nobody can tell that from the answers."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rules.alike import likeness
+from rules.content import Content
+from rules.engine import evaluate
+from rules.model import JSON, POD, ActiveRule, Finding, Operation, Rule
+from rules.netpol.entries import VOLATILE
+from rules.patch import apply
+from rules.review import Cluster, Requester, Review
+from rules.rulebook import Rulebook
+from tests.disguises import nodes
+from tests.examples import RULES, Example, read, rulebook, well_formed
+from tests.reviews import pod
+from webhook.judge import judge
+
+WRONG: tuple[JSON, ...] = (None, "text", True, {})
+STEADY, PASSING, GROUPED = "sub-paths-unused", "passing", "egress-isolated"
+ALL = {STEADY: 3, PASSING: 1, GROUPED: 1}
+
+
+def _new_pods() -> list[Any]:
+    return [
+        pytest.param(rule, example, id=f"{rule.name}-{number}")
+        for rule in RULES
+        if POD in rule.kinds
+        for number, text in enumerate((*rule.examples.allow, *rule.examples.deny))
+        if (example := read(text)).operation == "CREATE"
+        and example.object.get("kind") == POD.kind
+        and not example.subresource
+    ]
+
+
+def _book(rule: Rule, example: Example) -> Rulebook:
+    others = [] if rule.name == "well-formed" else [well_formed()]
+    return rulebook(rule, *others, parameters=example.parameters)
+
+
+def _variants(example: Example) -> Iterator[Example]:
+    """The example, and others with one value changed."""
+    yield example
+    for path, _ in nodes(example.object):
+        if path not in {(), ("kind",), ("apiVersion",)}:
+            for wrong in WRONG:
+                value = apply(example.object, [Operation("replace", path, wrong)])
+                yield replace(example, object=value)
+
+
+@pytest.mark.parametrize(("rule", "example"), _new_pods())
+def test_what_is_remembered_changes_no_answer(rule: Rule, example: Example) -> None:
+    book, known = _book(rule, example), example.view()
+    for variant in _variants(example):
+        review = variant.review(book.shaped)
+        fresh = judge(review, book, variant.view())
+        assert judge(review, book, known) == fresh, variant.object
+        assert judge(review, book, known) == fresh, variant.object
+
+
+def _renamed(value: JSON, suffix: str) -> JSON:
+    """The pod as another replica: with names, labels and a token volume that are made up for it."""
+    other = copy.deepcopy(value)
+    metadata, spec = other.get("metadata") or {}, other.get("spec") or {}
+    token = f"kube-api-access-{suffix}"
+    other["metadata"] = {**metadata, "name": f"replica-{suffix}", "generateName": suffix}
+    if isinstance(metadata.get("labels") or {}, dict):
+        made = dict.fromkeys(VOLATILE, suffix)
+        other["metadata"]["labels"] = {**(metadata.get("labels") or {}), **made}
+    other["spec"] = {**spec, "volumes": [*(spec.get("volumes") or []), {"name": token}]}
+    return other
+
+
+@pytest.mark.parametrize(("rule", "example"), _new_pods())
+def test_replicas_are_alike_and_judged_alike(rule: Rule, example: Example) -> None:
+    book = _book(rule, example)
+    one, other = (
+        replace(example, object=_renamed(example.object, suffix)).review(book.shaped)
+        for suffix in ("b4x9k", "zz7qp")
+    )
+    assert likeness(one) == likeness(other) is not None
+    said, also = (judge(each, book, example.view()).findings for each in (one, other))
+    assert [(f.rule, f.check, f.path, f.level) for f in said] == [
+        (f.rule, f.check, f.path, f.level) for f in also
+    ]
+
+
+class Panelists:
+    """Rules of the catalogue that count how often they are asked; they say `said`."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self.said: list[Finding] = []
+        steady, grouped = (next(r for r in RULES if r.name == name) for name in (STEADY, GROUPED))
+        passing = replace(grouped, name=PASSING, by_group=False)
+        self.rules = tuple(map(self._seat, (steady, steady, steady, passing, grouped)))
+
+    def _seat(self, rule: Rule) -> ActiveRule:
+        def check(_review: Review, _cluster: Cluster) -> Iterator[Finding]:
+            self.asked[rule.name] += 1
+            yield from self.said
+
+        return ActiveRule(rule, "enforce", check)
+
+    def judge(self, value: JSON, cluster: Cluster, **circumstances: Any) -> dict[str, int]:
+        """How often each is asked about a new pod."""
+        self.asked.clear()
+        review = Review("CREATE", "", "pods", "Pod", namespace="shop", new=Content.of(value))
+        evaluate(self.rules, review._replace(**circumstances), cluster)
+        return dict(self.asked)
+
+
+def test_a_replica_is_not_judged_again_until_something_changes() -> None:
+    panel, cluster = Panelists(), Cluster()
+    assert panel.judge(pod(), cluster) == ALL
+    assert panel.judge(pod(), cluster) == {}
+    assert panel.judge(pod(name="web-2"), cluster) == {}
+    assert GROUPED not in panel.judge(pod(annotations={"a": "b"}), cluster)
+    assert panel.judge(pod(labels={"a": "b"}), cluster) == ALL
+    asker = Requester("somebody", frozenset({"else"}))
+    assert panel.judge(pod(), cluster, requester=asker)[STEADY] == 3
+    assert panel.judge(pod(), cluster, phases=("raw",))[STEADY] == 3
+    assert panel.judge(pod(), cluster, namespace="bank") == ALL
+    assert panel.judge(pod(), Cluster()) == ALL
+
+
+def test_pods_that_come_and_go_concern_only_rules_that_look_at_them() -> None:
+    panel, cluster = Panelists(), Cluster()
+    panel.judge(pod(), cluster)
+    changed = cluster.with_networks(None)
+    assert panel.judge(pod(), changed) == {PASSING: 1, GROUPED: 1}
+    assert panel.judge(pod(), changed) == {}
+
+
+def test_who_is_told_something_is_told_it_of_his_own_pod() -> None:
+    panel, cluster = Panelists(), Cluster()
+    panel.said = [Finding(check="X", path=(), message="is bad")]
+    assert panel.judge(pod(), cluster) == ALL
+    assert panel.judge(pod(), cluster) == {STEADY: 3, PASSING: 1}  # that of the group is the same
+    panel.said = [Finding(check="X", path=(), message="is bad", error=True)]
+    assert panel.judge(pod(), Cluster()) == ALL
+
+
+def test_a_failure_is_not_remembered() -> None:
+    panel, cluster = Panelists(), Cluster()
+    panel.said = [Finding(check="X", path=(), message="failed", error=True)]
+    assert panel.judge(pod(), cluster) == panel.judge(pod(), cluster) == ALL
+
+
+@pytest.mark.parametrize("change", [{"operation": "UPDATE"}, {"kind": "Service"}])
+def test_only_new_pods_are_alike(change: dict[str, Any]) -> None:
+    review = Review("CREATE", "", "pods", "Pod", new=Content.of(pod()))
+    assert likeness(review) is not None
+    assert likeness(review._replace(**change)) is None
+
+
+def test_what_is_nested_too_deeply_is_like_nothing() -> None:
+    value: JSON = {}
+    for _ in range(500):
+        value = {"a": value}
+    panel, cluster = Panelists(), Cluster()
+    for spec in ({"priority": value}, {"serviceAccountName": value}):
+        assert panel.judge(pod(spec), cluster) == ALL
+        assert panel.judge(pod(spec), cluster)[STEADY] == 3
