@@ -10,8 +10,10 @@ stayed the same, so a review sees one state from its first question to its last.
 once, when they come, and nothing of them is kept but what they mean. Pods that no policy can tell
 apart are one group; labels that differ among the pods of one workload are not kept.
 
-What is asked of a pod takes as long as its namespace and the cluster have policies; to find whose
-pods a policy is about, as long as its namespace has groups, or, for a policy of the cluster, all.
+What is asked of a pod takes as long as there are policies of its namespace and of the cluster that
+ask for one of its labels, or for none; to find whose pods a policy is about, as long as its
+namespace has groups, or, for a policy of the cluster, all. What is found out on the way is
+remembered by identity (`known`), which changes no answer.
 """
 
 from __future__ import annotations
