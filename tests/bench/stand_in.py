@@ -31,7 +31,8 @@ GONE = {"kind": "Status", "code": 410, "message": "too old resource version"}
 
 def stored(number: int) -> JSON:
     """A namespace as the API server stores it: about 1.2 KB, half of it bookkeeping."""
-    value = samples.namespace(name_of(number))
+    name = name_of(number)
+    value = samples.namespace(name, **(samples.UNMESHED if name == samples.ALONE else {}))
     value["metadata"]["labels"] |= {"team": f"team-{number % 300}", "cost-centre": f"{number:06d}"}
     labels: JSON = {f"f:{key}": {} for key in value["metadata"]["labels"]}
     fields = {"f:metadata": {"f:labels": {".": {}, **labels}}}
@@ -56,8 +57,9 @@ def stored(number: int) -> JSON:
 
 
 def name_of(number: int) -> str:
-    """The namespaces by number; the first is that of the samples."""
-    return samples.NAMESPACE if number == 0 else f"tenant-{number:05d}"
+    """The namespaces by number; the first are those of the samples."""
+    own = (samples.NAMESPACE, samples.ALONE)
+    return own[number] if number < len(own) else f"tenant-{number:05d}"
 
 
 class Pods(Sequence[bytes]):
