@@ -18,6 +18,7 @@ from webhook.metrics import Metrics
 from webhook.mirror import Mirror
 
 SHORT = 0.0001
+PAUSE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,9 @@ async def _list_again(api: Api, mirror: Mirror, resource: str) -> None:
     """Let the stand-in forget what it said, and wait until all is known again."""
     (follows,) = (each for each in mirror.reflectors if each.kept.kind.resource == resource)
     before = follows.objects
-    await api.get(f"/expire/{resource}", {}, seconds=10, most=100)
-    while follows.objects is before:  # noqa: ASYNC110  # a list that changes nothing tells nobody
-        await asyncio.sleep(0.01)
+    while follows.objects is before:  # a list that changes nothing tells nobody
+        await api.get(f"/expire/{resource}", {}, seconds=10, most=100)  # lost while none watches
+        await asyncio.sleep(PAUSE)
 
 
 class _Ticker:
