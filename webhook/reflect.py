@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -124,42 +124,48 @@ class Reflector:
 
     async def _list(self) -> None:
         """Take all objects anew; until they are complete, those before are what there is."""
-        objects: dict[str, Any] = {}
-        prints: dict[str, int] = {}
-        changed: set[str] = set()
-        steps = Steps()
+        listed, steps = _Listed(), Steps()
         more, limit = "", PAGE_OBJECTS
         while True:
             text, limit = await self._get_page(more, limit)
             page = parse(PAGE, text)
-            items = page.items or []
             limit = min(MOST_OBJECTS, max(1, limit * PAGE_BYTES // len(text)))
-            for raw in items:
-                for key, _, value in self._recall(raw, prints):
-                    before = self.objects.get(key)
-                    same = before == value
-                    if not same:
-                        changed.add(key)
-                    objects[key] = before if same else value  # two of each would be much memory
+            for raw in page.items or []:
+                await self._take(raw, listed, steps)
                 await steps.rest()
             more = page.metadata.more
             if not more:
                 break
         for key in self.objects:
-            if key not in objects:
-                changed.add(key)
+            if key not in listed.objects:
+                listed.changed.add(key)
             await steps.rest()
-        former, self.objects = self.objects, objects
-        self._prints, prints = prints, self._prints
+        former = self.objects, self._prints
+        self.objects, self._prints = listed.objects, listed.prints
         self._version = page.metadata.resource_version
+        self._tell_listed(listed.changed)
+        for known in former:
+            await _let_go(known, steps)
+
+    async def _take(self, raw: msgspec.Raw, listed: _Listed, steps: Steps) -> None:
+        """Take in one object of a list, unless it is not of its kind's shape."""
+        found = hash(bytes(raw))
+        for key, _, value in self._recall(raw, found):
+            listed.prints[key] = found
+            await steps.rest()  # a large dictionary takes milliseconds to grow
+            before = self.objects.get(key)
+            same = before == value
+            if not same:
+                listed.changed.add(key)
+            listed.objects[key] = before if same else value  # two of each would be much memory
+
+    def _tell_listed(self, changed: set[str]) -> None:
         self._heard = time.monotonic()
         self._notices.listed()
         self._tell_served(served=True)
         if changed or not self.synced.is_set():
             self.synced.set()
             self._notices.changed(frozenset(changed))
-        await _let_go(former, steps)
-        await _let_go(prints, steps)
 
     async def _get_page(self, more: str, limit: int) -> tuple[bytes, int]:
         """A page, of fewer objects where so many are too much; and how many it may have."""
@@ -220,17 +226,15 @@ class Reflector:
             self._notices.failed(Garbage.reason)
         return (key,) if before != self.objects.get(key) else ()
 
-    def _recall(self, raw: msgspec.Raw, prints: dict[str, int]) -> Iterator[Item]:
+    def _recall(self, raw: msgspec.Raw, found: int) -> Iterator[Item]:
         """The object; what was listed to the letter before is not read again.
 
-        Of a text no more is kept than a hash of its own for each process.
+        Of a text no more is kept than its hash, which is another in each process.
         """
-        about, found = identity(raw), hash(bytes(raw))
+        about = identity(raw)
         same = about.key and self._prints.get(about.key) == found
-        listed = [about._replace(value=self.objects[about.key])] if same else self._read(raw)
-        for item in listed:
-            prints[item.key] = found
-            yield item
+        known = [about._replace(value=self.objects[about.key])] if same else self._read(raw)
+        yield from known
 
     def _read(self, raw: msgspec.Raw) -> Iterator[Item]:
         """The object, unless it is not of its kind's shape: then it is unknown, and counted."""
@@ -242,6 +246,15 @@ class Reflector:
             self._notices.failed(Garbage.reason)
         else:
             yield item
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A list as far as it has come: the objects, their texts' hashes, and whose keys changed."""
+
+    objects: dict[str, Any] = field(default_factory=dict)
+    prints: dict[str, int] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
 
 
 async def _let_go(known: dict[str, Any], steps: Steps) -> None:
