@@ -134,9 +134,13 @@ class Asked:
         """Whether the name of a port opens any pod's number of that name to addresses, too."""
         return self.engine.name == "cilium" and self.engine.version < _NAMES_ARE_RESOLVED
 
-    @cached_property
+    @property
     def policies(self) -> tuple[Policy, ...]:
         """Those that count, as the engine reads them."""
+        content = self.review.former if self.review.operation == "DELETE" else self.review.new
+        return content.once("counted policies", self.cluster.namespaces, self._counted)
+
+    def _counted(self) -> tuple[Policy, ...]:
         if not is_enforced(self.review, self.network) or self.review.kind.startswith(STAGED):
             return ()
         meant = (self.engine.reads(policy) for policy in written(self.review))

@@ -15,7 +15,7 @@ from rules.content import Content
 from rules.model import JSON, NAMESPACE, POD
 from rules.netpol.changes import DIRECTIONS
 from rules.netpol.engine import Api
-from rules.netpol.entries import Entry, entry_of
+from rules.netpol.entries import Entry, statement_of
 from rules.netpol.exits import is_closed
 from rules.netpol.index import Index
 from rules.netpol.inventory import Pod
@@ -52,7 +52,7 @@ class Standing:
         """Why nothing isolates the pod in the direction, what follows, and what would, in words."""
         other: Direction = "ingress" if direction == "egress" else "egress"
         stages = (stage for side in self.sides[other] for stage in side.stages)
-        origin = next((each.origin for stage in stages for each in stage.isolations), None)
+        origin = next((each.cause.origin for stage in stages for each in stage.isolations), None)
         named = direction.title()
         if origin is None:
             cure = f"add a NetworkPolicy with policyTypes [{named}] that selects it"
@@ -83,6 +83,8 @@ class Subject:
     @cached_property
     def future(self) -> Sides:
         """What will apply to them."""
+        if self.after is self.before and self.now is self.was:
+            return self.former
         return _sides(self.after, self.now)
 
     def freed(self, direction: Direction) -> bool:
@@ -95,16 +97,20 @@ class Subject:
 class Proposal:
     """The index without and with a change, and the tenants' pods that it is about.
 
-    Of those groups of pods that are over the limit there are `left_out`.
+    `loosened` are the directions in which somebody may be isolated less. Of those groups of pods
+    that are over the limit there are `left_out`.
     """
 
     before: Index
     after: Index
+    loosened: frozenset[Direction]
     subjects: tuple[Subject, ...]
     left_out: int
 
     def freed(self, direction: Direction) -> Iterator[Pod]:
         """The pods that some policy isolated before, and none does after."""
+        if direction not in self.loosened:
+            return iter(())
         return (each.now for each in self.subjects if each.freed(direction))
 
     def limit(self, most: int = MOST_GROUPS) -> str:
@@ -154,14 +160,33 @@ def _stand(review: Review, index: Index) -> Standing:
 def _propose(review: Review, cluster: Cluster, index: Index) -> Proposal:
     created, before, after = review.operation == "CREATE", index, index
     if review.kind != POD.kind:
-        before = index.hold(_entry(review, None if created else review.old))
-        after = _alone(index, key_in(review)).hold(
-            _entry(review, None if review.operation == "DELETE" else review.object)
-        )
+        gone = Entry(key_in(review), None)
+        before = index.hold(gone if created else _stated(review, review.former))
+        after = before
+        if review.operation == "DELETE":
+            after = _alone(index, gone.key).hold(gone)
+        elif review.object is not review.old:
+            after = _alone(index, gone.key).hold(_stated(review, review.new))
     found = _subjects(review, before, after)
     counted = (each for each in found if not cluster.trusts(each.now.namespace.name))
     taken = tuple(islice(counted, MOST_GROUPS))
-    return Proposal(before, after, taken, sum(1 for _ in counted))
+    loosened = _loosened(review, before, after)
+    return Proposal(before, after, loosened, taken, sum(1 for _ in counted))
+
+
+def _loosened(review: Review, before: Index, after: Index) -> frozenset[Direction]:
+    """Of a policy, the directions in which it isolates less than it did."""
+    if review.kind in (POD.kind, NAMESPACE.kind):
+        return frozenset(DIRECTIONS)
+    was, now = (
+        {
+            (each.direction, each.subject, each.tier)
+            for policy in index.policies_at(key_in(review))
+            for each in policy.isolations
+        }
+        for index in (before, after)
+    )
+    return frozenset(direction for direction, _, _ in was - now)
 
 
 def _alone(index: Index, key: Key) -> Index:
@@ -198,15 +223,19 @@ def key_in(review: Review) -> Key:
     return Key(Api(review.group, review.kind), where, name)
 
 
-def _entry(review: Review, value: JSON) -> Entry:
+def _stated(review: Review, content: Content) -> Entry:
     """What a version of the object under review is; it lies where the request says."""
-    key = key_in(review)
-    if value is None:
-        return Entry(key, None)
+    if content.get() is None:
+        return Entry(key_in(review), None)
+    return content.once("stated", None, partial(_state, review, content))
+
+
+def _state(review: Review, content: Content) -> Entry:
+    key, value = key_in(review), content.get()
     node: Mapping[str, JSON] = mapping(value)
     metadata = {**mapping(node, "metadata"), "namespace": key.namespace, "name": key.name}
     about = {"apiVersion": f"{key.api.group}/v1".lstrip("/"), "kind": key.api.kind}
-    return entry_of({**node, **about, "metadata": metadata}, namespace=key.namespace, key=key)
+    return statement_of({**node, **about, "metadata": metadata}, namespace=key.namespace, key=key)
 
 
 def _content(review: Review) -> Content:

@@ -116,6 +116,15 @@ class Kept:
         return Item(_key(found.metadata), found.metadata.resource_version, self.keep(found))
 
 
+def identity(text: bytes | msgspec.Raw) -> Item:
+    """Which object it is, and nothing of what is kept of it; no key where that cannot be told."""
+    try:
+        about = parse(IDENTIFIED, text).metadata
+    except Garbage:
+        return Item("", "", None)
+    return Item(_key(about), about.resource_version, None)
+
+
 def _key(about: _Metadata | _Identity) -> str:
     return f"{about.namespace}/{about.name}" if about.namespace else about.name
 

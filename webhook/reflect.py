@@ -13,13 +13,23 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from webhook.api import GONE, Api, ApiError, Gone, NotFound, TooLarge
-from webhook.kept import EVENT, IDENTIFIED, PAGE, STATUS, Garbage, Item, Kept, parse
+from webhook.kept import (
+    EVENT,
+    IDENTIFIED,
+    PAGE,
+    STATUS,
+    Garbage,
+    Item,
+    Kept,
+    identity,
+    parse,
+)
 
 log = logging.getLogger("sallyport")
 
@@ -59,6 +69,7 @@ class Reflector:
     ) -> None:
         self.kept = kept
         self.objects: dict[str, Any] = {}
+        self._prints: dict[str, int] = {}
         self.synced = asyncio.Event()
         self._api = api
         self._notices = notices
@@ -127,28 +138,42 @@ class Reflector:
 
     async def _list(self) -> None:
         """Take all objects anew; until they are complete, those before are what there is."""
-        objects: dict[str, Any] = {}
-        changed: set[str] = set()
-        steps = Steps()
+        listed, steps = _Listed(), Steps()
         more, limit = "", PAGE_OBJECTS
         while True:
             text, limit = await self._get_page(more, limit)
             page = parse(PAGE, text)
-            items = page.items or []
             limit = min(MOST_OBJECTS, max(1, limit * PAGE_BYTES // len(text)))
-            for raw in items:
-                for key, _, value in self._read(raw):
-                    before = self.objects.get(key)
-                    same = before == value
-                    if not same:
-                        changed.add(key)
-                    objects[key] = before if same else value  # two of each would be much memory
+            for raw in page.items or []:
+                await self._take(raw, listed, steps)
                 await steps.rest()
             more = page.metadata.more
             if not more:
                 break
-        changed |= self.objects.keys() - objects.keys()
-        self.objects, self._version = objects, page.metadata.resource_version
+        for key in self.objects:
+            if key not in listed.objects:
+                listed.changed.add(key)
+            await steps.rest()
+        former = self.objects, self._prints
+        self.objects, self._prints = listed.objects, listed.prints
+        self._version = page.metadata.resource_version
+        self._tell_listed(listed.changed)
+        for known in former:
+            await _let_go(known, steps)
+
+    async def _take(self, raw: msgspec.Raw, listed: _Listed, steps: Steps) -> None:
+        """Take in one object of a list, unless it is not of its kind's shape."""
+        found = hash(bytes(raw))
+        for key, _, value in self._recall(raw, found):
+            listed.prints[key] = found
+            await steps.rest()  # a large dictionary takes milliseconds to grow
+            before = self.objects.get(key)
+            same = before == value
+            if not same:
+                listed.changed.add(key)
+            listed.objects[key] = before if same else value  # two of each would be much memory
+
+    def _tell_listed(self, changed: set[str]) -> None:
         self._heard = time.monotonic()
         self._notices.listed()
         self._tell_served(served=True)
@@ -205,6 +230,7 @@ class Reflector:
             raise Garbage(f"an event of type {event.type[:20]!r}")
         key, version, value = self.kept.read(event.object)
         before = self.objects.get(key)
+        self._prints.pop(key, None)
         if value is None or event.type == "DELETED":
             self.objects.pop(key, None)
         else:
@@ -213,6 +239,16 @@ class Reflector:
         if value is None:
             self._notices.failed(Garbage.reason)
         return (key,) if before != self.objects.get(key) else ()
+
+    def _recall(self, raw: msgspec.Raw, found: int) -> Iterator[Item]:
+        """The object; what was listed to the letter before is not read again.
+
+        Of a text no more is kept than its hash, which is another in each process.
+        """
+        about = identity(raw)
+        same = about.key and self._prints.get(about.key) == found
+        known = [about._replace(value=self.objects[about.key])] if same else self._read(raw)
+        yield from known
 
     def _read(self, raw: msgspec.Raw) -> Iterator[Item]:
         """The object, unless it is not of its kind's shape: then it is unknown, and counted."""
@@ -224,6 +260,22 @@ class Reflector:
             self._notices.failed(Garbage.reason)
         else:
             yield item
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A list as far as it has come: the objects, their texts' hashes, and whose keys changed."""
+
+    objects: dict[str, Any] = field(default_factory=dict)
+    prints: dict[str, int] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
+
+
+async def _let_go(known: dict[str, Any], steps: Steps) -> None:
+    """Empty it bit by bit: to free all at once takes long."""
+    while known:
+        known.popitem()
+        await steps.rest()
 
 
 class Steps:

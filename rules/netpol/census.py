@@ -103,6 +103,11 @@ def take(
     )
 
 
+def pod_of(node: JSON, api: tuple[str, str], namespace: str) -> Pod:
+    """The pod that an object of one of the kinds in MAKE_PODS is, or that its template makes."""
+    return _Places({}, {}, namespace).pod(node, api[1], MAKE_PODS[api])
+
+
 class _Places:
     """Namespaces and service accounts, in which pods are found; those not given have no labels."""
 

@@ -64,8 +64,10 @@ def changed(pod: Pod, count: int, old: tuple[Side, ...], new: tuple[Side, ...]) 
     closed: list[Stretch] = []
     for family in FAMILIES:
         was, now = _outside(old, family), _outside(new, family)
-        opened += _more(was, now)
-        closed += _more(now, was)
+        if was and now and was != now:
+            met = [(run, _may(before), _may(after)) for run, (before, after) in align((was, now))]
+            opened += _stretches((run, after - before) for run, before, after in met)
+            closed += _stretches((run, before - after) for run, before, after in met)
     if opened or closed or isolated[0] != isolated[1]:
         direction = new[0].direction
         yield Change(pod, count, direction, isolated, tuple(opened), tuple(closed))
@@ -89,16 +91,11 @@ def _outside(sides: Iterable[Side], family: Family) -> tuple[Run, ...]:
     return overlay([runs(side, family) for side in sides])
 
 
-def _more(one: tuple[Run, ...], other: tuple[Run, ...]) -> Iterator[Stretch]:
-    """Where the other lets pass what the one does not."""
-    if not (one and other):
-        return
-    gains = (
-        (run.addresses, _may(after) - _may(before)) for run, (before, after) in align((one, other))
-    )
+def _stretches(gains: Iterable[tuple[Run, Ports]]) -> Iterator[Stretch]:
+    """Where there is some gain; what lies side by side and gains the same as one."""
     for ports, group in groupby(gains, key=itemgetter(1)):
         if ports:
-            yield Stretch(Addresses.union(addresses for addresses, _ in group), ports)
+            yield Stretch(Addresses.union(run.addresses for run, _ in group), ports)
 
 
 def _may(verdict: Verdict) -> Ports:

@@ -7,9 +7,8 @@ many objects have in common is kept once for all of them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
 
 from rules.netpol import census
 from rules.netpol.engine import Api
@@ -19,6 +18,7 @@ from rules.netpol.keys import Key, key_of
 from rules.netpol.languages import LANGUAGES, translate
 from rules.netpol.model import Policy
 from rules.netpol.sets import Addresses
+from rules.netpol.sharing import shared, thrifty
 
 POD, NAMESPACE, ACCOUNT = Api("", "Pod"), Api("", "Namespace"), Api("", "ServiceAccount")
 VOLATILE = frozenset(
@@ -36,7 +36,6 @@ VOLATILE = frozenset(
 """Labels that the controllers of Kubernetes give each pod or each rollout anew."""
 _OVER = frozenset({"Succeeded", "Failed"})
 _NOTHING = census.take([])
-_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +65,23 @@ def entry_of(node: Any, *, namespace: str = "default", key: Key | None = None) -
     `key` is which one it is where that is known better than the object says. A workload is the pod
     that its template makes, unless it shall make none.
     """
+    key, value = statement_of(node, namespace=namespace, key=key)
+    return Entry(key, tuple(map(thrifty, value)) if isinstance(value, tuple) else value)
+
+
+def statement_of(node: Any, *, namespace: str = "default", key: Key | None = None) -> Entry:
+    """What an object is, as `entry_of` says it, of one that does not stay."""
     key = key or key_of(node, namespace)
     if key.api in LANGUAGES:
-        meant = translate(node, namespace=key.namespace)
-        return Entry(key, tuple(map(thrifty, meant)) or None)
+        return Entry(key, translate(node, namespace=key.namespace) or None)
     if key.api == NAMESPACE:
         return Entry(key, Namespace(key.name, {**labels_of(node), NAME_LABEL: key.name}))
     if key.api == ACCOUNT:
         return Entry(key, ServiceAccount(key.namespace, key.name, labels_of(node)))
+    if key.api in census.MAKE_PODS:
+        over = _is_over(node)
+        return Entry(key, None if over else group_of(census.pod_of(node, key.api, key.namespace)))
     found = census.take([node], namespace=key.namespace)
-    if found.pods:
-        return Entry(key, None if _is_over(node) else group_of(found.pods[0]))
     return Entry(key, found if found != _NOTHING else None)
 
 
@@ -85,32 +90,6 @@ def group_of(pod: Pod) -> Group:
     labels = frozenset(item for item in pod.labels.items() if item[0] not in VOLATILE)
     account = pod.service_account.name if pod.service_account else ""
     return shared(Group(labels, account, pod.ports, pod.host_network, pod.addresses))
-
-
-def thrifty(policy: Policy) -> Policy:
-    """The policy, with whatever it has in common with others kept once for all of them."""
-    grants = (
-        replace(
-            grant,
-            path=shared(grant.path),
-            peers=shared(tuple(map(shared, grant.peers))),
-            ports=shared(tuple(map(shared, grant.ports))),
-        )
-        for grant in policy.grants
-    )
-    isolations = (replace(each, path=shared(each.path)) for each in policy.isolations)
-    return replace(policy, grants=tuple(grants), isolations=tuple(isolations))
-
-
-def shared(value: _Value) -> _Value:
-    """The first of all equal values: in a large cluster most of them are met again and again."""
-    first: _Value = _first(value)
-    return first
-
-
-@lru_cache(maxsize=1 << 15)
-def _first(value: Any) -> Any:
-    return value
 
 
 def _is_over(node: Mapping[str, Any]) -> bool:

@@ -103,11 +103,7 @@ def _leads_out(grant: Grant, ports: Ports) -> bool:
 def _is_among(entry: PortEntry | NamedPort | Unknown, ports: Ports) -> bool:
     if not isinstance(entry, PortEntry):
         return True
-    return any(
-        last >= entry.first and first <= entry.last
-        for protocol in entry.protocols
-        for first, last in ports.ranges(protocol)
-    )
+    return any(ports.meets(protocol, entry.first, entry.last) for protocol in entry.protocols)
 
 
 def _without(side: Side, out: Callable[[Grant], bool]) -> Side:
@@ -115,7 +111,7 @@ def _without(side: Side, out: Callable[[Grant], bool]) -> Side:
     stages = (
         replace(
             stage,
-            rungs=tuple(tuple(grant for grant in rung if not out(grant)) for rung in stage.rungs),
+            rungs=tuple(tuple(e for e in rung if not out(e.cause)) for rung in stage.rungs),
         )
         for stage in side.stages
     )

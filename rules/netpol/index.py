@@ -10,15 +10,17 @@ stayed the same, so a review sees one state from its first question to its last.
 once, when they come, and nothing of them is kept but what they mean. Pods that no policy can tell
 apart are one group; labels that differ among the pods of one workload are not kept.
 
-What is asked of a pod takes as long as its namespace and the cluster have policies; to find whose
-pods a policy is about, as long as its namespace has groups, or, for a policy of the cluster, all.
+What is asked of a pod takes as long as there are policies of its namespace and of the cluster that
+ask for one of its labels, or for none; to find whose pods a policy is about, as long as its
+namespace has groups, or, for a policy of the cluster, all. What is found out on the way is
+remembered by identity (`known`), which changes no answer.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from rules.netpol import census
@@ -31,10 +33,9 @@ from rules.netpol.entries import (
     Group,
     entry_of,
     group_of,
-    shared,
-    thrifty,
 )
 from rules.netpol.fields import mapping
+from rules.netpol.holdings import Policies, Population
 from rules.netpol.inventory import (
     NAME_LABEL,
     NOWHERE,
@@ -45,16 +46,29 @@ from rules.netpol.inventory import (
     ServiceAccount,
 )
 from rules.netpol.keys import EVERYWHERE, Key, key_of
+from rules.netpol.known import Known
 from rules.netpol.languages import LANGUAGES
 from rules.netpol.matching import Matcher
 from rules.netpol.model import Direction, Policy
 from rules.netpol.reach import Network, read
 from rules.netpol.sets import Addresses
-from rules.netpol.shards import Shards, changed
+from rules.netpol.shards import Shards
+from rules.netpol.sharing import shared, thrifty
 from rules.netpol.sides import Side
 from rules.netpol.surroundings import Surroundings
 
 _TOLD_BY = ("containers", "initContainers", "serviceAccountName", "hostNetwork")
+_NO_POLICIES = Policies()
+_NOBODY = Population()
+
+
+@dataclass(frozen=True, slots=True)
+class _Residents:
+    """The groups of a namespace as pods, and what that was found from besides the groups."""
+
+    home: Namespace
+    accounts: Shards[Key, ServiceAccount]
+    pods: tuple[tuple[Pod, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +76,17 @@ class Index:
     """The state of a cluster, as far as network policies are about it or name it."""
 
     engine: Engine
-    policies: Shards[str, Mapping[Key, tuple[Policy, ...]]] = field(default_factory=Shards)
-    members: Shards[str, Mapping[str, Group]] = field(default_factory=Shards)
+    policies: Shards[str, Policies] = field(default_factory=Shards)
+    members: Shards[str, Population] = field(default_factory=Shards)
     namespaces: Shards[str, Namespace] = field(default_factory=Shards)
     accounts: Shards[Key, ServiceAccount] = field(default_factory=Shards)
     surroundings: Surroundings = field(default_factory=Surroundings)
+    _residents: Known[Population, _Residents] = field(
+        default_factory=Known, compare=False, repr=False
+    )
+    _matchers: Known[Inventory, Matcher] = field(
+        default_factory=partial(Known, 1), compare=False, repr=False
+    )
 
     @classmethod
     def of(
@@ -108,27 +128,29 @@ class Index:
         """A pod that is to come, as it would be known in its namespace."""
         spec = mapping(node, "spec")
         whole = {
-            "apiVersion": "v1",
-            "kind": "Pod",
             "metadata": {"labels": mapping(node, "metadata").get("labels")},
             "spec": {field: spec.get(field) for field in _TOLD_BY},
         }
-        (pod,) = census.take([whole]).pods
-        return self._pod(self.home(namespace), self._known(group_of(pod)))
+        group = group_of(census.pod_of(whole, POD, namespace))
+        return self._pod(self.home(namespace), self._known(group))
 
-    def pods(self, namespace: str) -> Iterator[tuple[Pod, int]]:
+    def pods(self, namespace: str) -> tuple[tuple[Pod, int], ...]:
         """The groups of pods in a namespace, each as one pod without a name, and how many."""
-        home = self.home(namespace)
-        for group, count in Counter((self.members.get(namespace) or {}).values()).items():
-            yield self._pod(home, group), count
+        held, home = self.members.get(namespace), self.home(namespace)
+        if held is None:
+            return ()
+        known = self._residents.of(held, partial(self._reside, home))
+        if known.home != home or known.accounts is not self.accounts:
+            known = self._reside(home, held)
+        return known.pods
 
     def subjects(self, namespace: str, policies: Iterable[Policy]) -> Iterator[tuple[Pod, int]]:
         """The groups to which some of the policies apply, or may; EVERYWHERE: of all namespaces."""
-        matcher, policies = self._matcher(), tuple(policies)
+        matcher, about = self._matcher(), dict.fromkeys(each.subject for each in policies)
         for name in self.members if namespace == EVERYWHERE else (namespace,):
             for pod, count in self.pods(name):
-                ends = list(self.ends(pod))
-                if any(matcher.subject(each.subject, end) for each in policies for end in ends):
+                ends = matcher.ends(pod)
+                if any(matcher.subject(each, end) for each in about for end in ends):
                     yield pod, count
 
     def meaning(self, node: Any, *, namespace: str = "default") -> tuple[Policy, ...]:
@@ -137,20 +159,17 @@ class Index:
 
     def policies_at(self, key: Key) -> tuple[Policy, ...]:
         """The policies that one object means."""
-        return (self.policies.get(key.namespace) or {}).get(key, ())
+        return (self.policies.get(key.namespace) or _NO_POLICIES).meant.get(key, ())
 
     def network(self, namespace: str) -> Network:
         """The policies that may apply to pods of a namespace."""
-        meant = (self.policies.get(place) or {} for place in {namespace, EVERYWHERE})
-        policies = (policy for place in meant for each in place.values() for policy in each)
-        return Network(self._matcher(), tuple(policies))
+        places = (namespace, EVERYWHERE) if namespace != EVERYWHERE else (EVERYWHERE,)
+        held = (self.policies.get(place) for place in places)
+        return Network(self._matcher(), tuple(each.roster for each in held if each))
 
-    def ends(self, pod: Pod) -> Iterator[PodEnd]:
+    def ends(self, pod: Pod) -> tuple[PodEnd, ...]:
         """The pod at each of its addresses; at none in particular where that does not matter."""
-        if self.engine.addresses_match == "outside":
-            yield PodEnd(pod, NOWHERE)
-        else:
-            yield from self.surroundings.inventory.ends(pod)
+        return self._matcher().ends(pod)
 
     def sides(self, pod: Pod, direction: Direction) -> tuple[Side, ...]:
         """What applies to a pod in a direction, at each of its addresses."""
@@ -160,7 +179,9 @@ class Index:
     def _matcher(self) -> Matcher:
         inventory, homes = self.surroundings.inventory, self.surroundings.homes
         known = {name: home for name in homes if (home := self.namespaces.get(name))}
-        return Matcher(self.engine, replace(inventory, namespaces=known) if known else inventory)
+        if not known:
+            return self._matchers.of(inventory, partial(Matcher, self.engine))
+        return Matcher(self.engine, replace(inventory, namespaces=known))
 
     def _without(self, key: Key) -> Index:
         if key.api in LANGUAGES:
@@ -189,6 +210,10 @@ class Index:
             for each in read((policy,), self.engine):
                 yield policy if each == policy else thrifty(each)
 
+    def _reside(self, home: Namespace, held: Population) -> _Residents:
+        pods = ((self._pod(home, group), count) for group, count in held.groups.items())
+        return _Residents(home, self.accounts, tuple(pods))
+
     def _pod(self, home: Namespace, group: Group) -> Pod:
         account = Key(ACCOUNT, home.name, group.account)
         return Pod(
@@ -202,13 +227,19 @@ class Index:
         )
 
     def _with_policies(self, key: Key, meant: tuple[Policy, ...]) -> Index:
-        kept = changed(self.policies.get(key.namespace), key, meant or None)
-        return replace(self, policies=self.policies.put(key.namespace, kept))
+        held = self.policies.get(key.namespace) or _NO_POLICIES
+        if held.meant.get(key, ()) == meant:
+            return self
+        own = Key(shared(key.api), shared(key.namespace), shared(key.name))
+        return replace(self, policies=self.policies.put(own.namespace, held.put(own, meant)))
 
     def _with_member(self, key: Key, group: Group | None) -> Index:
         name = key.name if key.api == POD else f"{key.api.kind}/{key.name}"
-        kept = changed(self.members.get(key.namespace), name, group)
-        return replace(self, members=self.members.put(key.namespace, kept))
+        held = self.members.get(key.namespace) or _NOBODY
+        kept = held.put(name, group)
+        return (
+            self if kept is held else replace(self, members=self.members.put(key.namespace, kept))
+        )
 
     def _with_piece(self, key: Key, piece: Inventory | None) -> Index:
         around = self.surroundings.put(key, piece)

@@ -31,6 +31,7 @@ from rules.netpol.peers import (
     Pods,
 )
 from rules.netpol.reach import Network
+from rules.netpol.roster import Roster
 from rules.netpol.sets import Ports
 from rules.netpol.sides import Side
 from rules.selectors import LabelSelector
@@ -86,9 +87,9 @@ def mask(network: Network, grant: Grant, covers: Callable[[Subject], bool]) -> M
     passing = (each for each in others if each.action == "pass")
     meant = sorted((*passing, *denials, grant), key=lambda each: each.place.index)
     rules = tuple(replace(each, subject=_EVERYBODY) for each in meant)
-    alone = Network(network.matcher, (Policy(grant.origin, _EVERYBODY, grants=rules),))
+    alone = Roster.of([Policy(grant.origin, _EVERYBODY, grants=rules)])
     pod = PodEnd(Pod(Namespace(grant.origin.namespace), ""), NOWHERE)
-    return Mask(alone.side(pod, grant.direction), _opened(grant))
+    return Mask(Network(network.matcher, (alone,)).side(pod, grant.direction), _opened(grant))
 
 
 def _before(network: Network, grant: Grant) -> Iterator[Grant]:

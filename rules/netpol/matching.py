@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeAlias
 
 from rules.netpol.engine import Engine, View
-from rules.netpol.inventory import End, Inventory, PodEnd
+from rules.netpol.inventory import NOWHERE, End, Inventory, Pod, PodEnd
+from rules.netpol.known import Known
 from rules.netpol.match import ALWAYS, MAYBE, NEVER, Match
 from rules.netpol.model import Grant, NamedPort, PeerEntry, PortEntry, Subject, Unknown
 from rules.netpol.peers import (
@@ -23,9 +25,10 @@ from rules.netpol.peers import (
     Peer,
     Pods,
 )
-from rules.netpol.sets import V4, Addresses, Protocol
+from rules.netpol.sets import V4, Addresses, Family, Protocol
 
-MOST_KNOWN = 256
+Strip: TypeAlias = tuple[tuple[int, Match], ...]
+"""From which addresses on a rule matches, and on which ports; before the first it matches none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +37,32 @@ class Matcher:
 
     engine: Engine
     inventory: Inventory
-    _known: dict[int, tuple[End, tuple[View, ...]]] = field(
-        default_factory=dict, compare=False, repr=False
+    _ends: Known[Pod, tuple[PodEnd, ...]] = field(default_factory=Known, compare=False, repr=False)
+    _views: Known[End, tuple[View, ...]] = field(default_factory=Known, compare=False, repr=False)
+
+    strips: Known[Grant, dict[Family, Strip]] = field(
+        default_factory=Known, compare=False, repr=False
     )
+    """What is found of a rule that says the same for all pods: see `outside`."""
+
+    def ends(self, pod: Pod) -> tuple[PodEnd, ...]:
+        """The pod at each of its addresses; at none in particular where that does not matter."""
+        return self._ends.of(pod, self._meet)
+
+    def _meet(self, pod: Pod) -> tuple[PodEnd, ...]:
+        if self.engine.addresses_match == "outside":
+            return (PodEnd(pod, NOWHERE),)
+        return tuple(self.inventory.ends(pod))
 
     def subject(self, subject: Subject, pod: PodEnd) -> Match:
         """Whether a policy is about the pod."""
         return MAYBE if isinstance(subject, Unknown) else self.peer(subject, pod)
 
-    def grant(self, grant: Grant, pod: PodEnd, end: End) -> Match:
-        """The ports on which a grant is about traffic of the pod with the end."""
-        about = self.subject(grant.subject, pod)
+    def grant(self, grant: Grant, about: Match, pod: PodEnd, end: End) -> Match:
+        """The ports on which a grant is about traffic of the pod with the end.
+
+        `about` says whether it is about the pod.
+        """
         peers = self._peers(grant.peers, end) & about if about else NEVER
         if not peers:
             return NEVER
@@ -95,18 +113,15 @@ class Matcher:
                 return _unread(entry)
 
     def _labelled(self, peer: Pods | Namespaces | Labelled | Endpoints, end: End) -> Match:
-        found = [view.certain for view in self._views(end) if _matches(peer, view)]
+        found = [view.certain for view in self.views(end) if _matches(peer, view)]
         return Match.of(holds=any(found) or (None if found else False))
 
-    def _views(self, end: End) -> tuple[View, ...]:
-        """The views of an end, by identity: one is asked about again and again."""
-        known = self._known.get(id(end))
-        if known is None:
-            if len(self._known) >= MOST_KNOWN:
-                self._known.clear()
-            # the end is kept with them, so nothing else comes to have its identity
-            known = self._known[id(end)] = end, tuple(self.engine.views(end, self.inventory))
-        return known[1]
+    def views(self, end: End) -> tuple[View, ...]:
+        """The views of an end."""
+        return self._views.of(end, self._see)
+
+    def _see(self, end: End) -> tuple[View, ...]:
+        return tuple(self.engine.views(end, self.inventory))
 
     def _addresses(self, addresses: Addresses, end: End) -> Match:
         if isinstance(end, PodEnd) and self.engine.addresses_match == "pods":

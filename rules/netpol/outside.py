@@ -11,11 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import groupby, pairwise
-from operator import attrgetter, or_
+from operator import attrgetter, itemgetter, or_
 from typing import TypeAlias
 
 from rules.netpol.inventory import Inventory
-from rules.netpol.model import Grant, PeerEntry, Unknown
+from rules.netpol.match import ALWAYS, NEVER, Match
+from rules.netpol.matching import Strip
+from rules.netpol.model import Grant, NamedPort, PeerEntry, Unknown
 from rules.netpol.peers import (
     Fqdn,
     Labelled,
@@ -27,11 +29,13 @@ from rules.netpol.peers import (
     leaves,
 )
 from rules.netpol.sets import V4, Addresses, Edges, Family
-from rules.netpol.sides import NO_PORTS, Side, Verdict
+from rules.netpol.sides import NO_PORTS, Applied, Side, Verdict
 
 ALL = Verdict(~NO_PORTS)
 _Spot: TypeAlias = tuple[int, int, int]
 """Which grant of a side: the numbers of its stage, of its rung there, and of itself in that."""
+_Turns: TypeAlias = dict[int, list[tuple[_Spot, tuple[Grant, Match]]]]
+"""The addresses at which grants match otherwise than before, and on which ports from there on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +55,14 @@ class Run:
 
 def runs(side: Side, family: Family) -> tuple[Run, ...]:
     """All addresses of the family in order, with the side's verdict; neighbours fare not alike."""
-    toggles: dict[int, set[_Spot]] = defaultdict(set)
-    active: set[_Spot] = set()
+    side = side.brief()
+    turns: _Turns = defaultdict(list)
     for edge in _ends(family):
-        toggles[edge] = set()
-    for spot, grant in _spots(side):
-        footprint = _footprint(grant)
-        if footprint is None:
-            active.add(spot)
-            for edge in _asked(grant, side.matcher.inventory, family):
-                toggles[edge] |= set()
-        else:
-            for edge in edges_of(footprint, family):
-                toggles[edge].add(spot)
-    return merged(_sweep(side, family, active, toggles))
+        turns[edge] = []
+    for spot, rule in _spots(side):
+        for first, match in _strip(side, rule, family):
+            turns[first].append((spot, (rule.cause, match)))
+    return merged(_sweep(side, family, turns))
 
 
 class Names:
@@ -78,12 +76,12 @@ class Names:
         self._side = side
         self._exact: dict[str, list[_Spot]] = defaultdict(list)
         self._others: list[_Spot] = []
-        for spot, grant in _spots(side):
-            names = _exact(grant)
+        for spot, rule in _spots(side):
+            names = _exact(rule.cause)
             if names is not None:
                 for name in names:
                     self._exact[name].append(spot)
-            elif _may_be_named(grant):
+            elif _may_be_named(rule.cause):
                 self._others.append(spot)
 
     def verdict(self, end: Fqdn) -> Verdict:
@@ -93,6 +91,18 @@ class Names:
     def near(self, end: Fqdn) -> Side:
         """The side with no other rules than those that may match."""
         return _narrowed(self._side, [*self._others, *self._exact.get(end.pattern, ())])
+
+
+def _narrowed(side: Side, spots: Iterable[_Spot]) -> Side:
+    """The side with no other rules than those at the spots."""
+    kept: dict[int, dict[int, list[Applied[Grant]]]] = defaultdict(lambda: defaultdict(list))
+    for stage, rung, number in sorted(spots):
+        kept[stage][rung].append(side.stages[stage].rungs[rung][number])
+    stages = (
+        replace(stage, rungs=tuple(map(tuple, kept[at].values())))
+        for at, stage in enumerate(side.stages)
+    )
+    return replace(side, stages=tuple(stages))
 
 
 def _exact(grant: Grant) -> list[str] | None:
@@ -123,6 +133,8 @@ def merged(found: Iterable[Run]) -> tuple[Run, ...]:
 
 def overlay(many: Sequence[tuple[Run, ...]]) -> tuple[Run, ...]:
     """What passes to or from some of several sides, each of whose runs are all of a family."""
+    if len(many) == 1:
+        return many[0]
     return merged(replace(run, verdict=reduce(or_, verdicts)) for run, verdicts in align(many))
 
 
@@ -141,32 +153,75 @@ def align(many: Sequence[tuple[Run, ...]]) -> Iterator[tuple[Run, tuple[Verdict,
         yield Run(here[0].family, first, end, verdicts[0]), verdicts
 
 
-def _sweep(
-    side: Side, family: Family, active: set[_Spot], toggles: dict[int, set[_Spot]]
-) -> Iterator[Run]:
-    for first, end in pairwise(sorted(toggles)):
-        active ^= toggles[first]
+def _sweep(side: Side, family: Family, turns: _Turns) -> Iterator[Run]:
+    heard: dict[_Spot, tuple[Grant, Match]] = {}
+    additive = side.additive
+    for first, end in pairwise(sorted(turns)):
+        for spot, (grant, match) in turns[first]:
+            if match:
+                heard[spot] = grant, match
+            else:
+                heard.pop(spot, None)
         block = Networks(Addresses.run(family, first, end - 1))
-        yield Run(family, first, end, _narrowed(side, active).verdict(block))
+        if additive and not side.matcher.engine.spares(side.direction, block):
+            match = Match.any(each for _, each in heard.values())
+            verdict = Verdict(match.sure, match.maybe - match.sure)
+        else:
+            verdict = Verdict.of(side.walk(block, _by_stage(heard, len(side.stages))))
+        yield Run(family, first, end, verdict)
 
 
-def _narrowed(side: Side, active: Iterable[_Spot]) -> Side:
-    """The side with no other grants than these."""
-    kept: dict[int, dict[int, list[Grant]]] = defaultdict(lambda: defaultdict(list))
-    for stage, rung, number in sorted(active):
-        kept[stage][rung].append(side.stages[stage].rungs[rung][number])
-    stages = (
-        replace(stage, rungs=tuple(map(tuple, kept[at].values())))
-        for at, stage in enumerate(side.stages)
-    )
-    return replace(side, stages=tuple(stages))
+def _by_stage(
+    heard: dict[_Spot, tuple[Grant, Match]], stages: int
+) -> list[list[list[tuple[Grant, Match]]]]:
+    """What rules say, rung after rung, in each of so many stages."""
+    found: list[list[list[tuple[Grant, Match]]]] = [[] for _ in range(stages)]
+    for (stage, _), spots in groupby(sorted(heard), key=itemgetter(0, 1)):
+        found[stage].append([heard[spot] for spot in spots])
+    return found
 
 
-def _spots(side: Side) -> Iterator[tuple[_Spot, Grant]]:
+def _spots(side: Side) -> Iterator[tuple[_Spot, Applied[Grant]]]:
     for at, stage in enumerate(side.stages):
         for rank, rung in enumerate(stage.rungs):
-            for number, grant in enumerate(rung):
-                yield (at, rank, number), grant
+            for number, rule in enumerate(rung):
+                yield (at, rank, number), rule
+
+
+def _strip(side: Side, rule: Applied[Grant], family: Family) -> Strip:
+    """Where the rule matches, and on which ports."""
+    if rule.about is not ALWAYS or _asks_names(rule.cause):
+        return tuple(_cut(side, rule, family))
+    known = side.matcher.strips.of(rule.cause, lambda _: {})
+    if family not in known:
+        known[family] = tuple(_cut(side, rule, family))
+    return known[family]
+
+
+def _asks_names(grant: Grant) -> bool:
+    """Whether it depends on the names of the pod's own ports."""
+    entries = (*grant.ports, *grant.excluded)
+    return grant.direction == "ingress" and any(isinstance(each, NamedPort) for each in entries)
+
+
+def _cut(side: Side, rule: Applied[Grant], family: Family) -> Iterator[tuple[int, Match]]:
+    footprint = _footprint(rule.cause)
+    if footprint is None:
+        asked = _asked(rule.cause, side.matcher.inventory, family)
+        start, stop = _ends(family)
+        for first, end in pairwise(sorted({start, stop, *asked})):
+            yield first, _match(side, rule, Addresses.run(family, first, end - 1))
+        return
+    inside: Match | None = None
+    for first, last in footprint.intervals(family):
+        inside = inside or _match(side, rule, Addresses.run(family, first, last))
+        yield first, inside
+        yield last + 1, NEVER
+
+
+def _match(side: Side, rule: Applied[Grant], addresses: Addresses) -> Match:
+    end = Networks(addresses)
+    return side.matcher.grant(rule.cause, rule.about, side.pod, end)
 
 
 def _footprint(grant: Grant) -> Addresses | None:

@@ -12,57 +12,95 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from math import inf
 from typing import get_args
 
-from rules.netpol.engine import Engine
+from rules.netpol.engine import Engine, Rung
 from rules.netpol.inventory import Inventory, PodEnd, Tier
+from rules.netpol.match import Match
 from rules.netpol.matching import Matcher
 from rules.netpol.model import NO_INSPECTION, Direction, Grant, Isolation, PeerEntry, Policy
 from rules.netpol.peers import Entity, Fqdn, Networks
+from rules.netpol.roster import Roster
 from rules.netpol.sets import Addresses
-from rules.netpol.sides import Side, Stage
+from rules.netpol.sides import Applied, Side, Stage
+
+
+@dataclass(slots=True)
+class _Said:
+    """What the policies that apply say in one tier and direction."""
+
+    grants: list[Applied[Grant]] = field(default_factory=list)
+    isolations: list[Applied[Isolation]] = field(default_factory=list)
+
+
+_Heard = Mapping[Direction, Mapping[str, _Said]]
+"""What applies to a pod, by direction and tier."""
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A cluster's policies, as one engine reads them. `policies` are those that count."""
+    """A cluster's policies, as one engine reads them: those that count."""
 
     matcher: Matcher
-    policies: tuple[Policy, ...]
+    rosters: tuple[Roster, ...]
 
     @classmethod
     def of(cls, engine: Engine, inventory: Inventory, policies: Iterable[Policy]) -> Network:
         """From policies that the engine enforces; those that nobody stores or reads fall out."""
-        return cls(Matcher(engine, inventory), tuple(read(policies, engine)))
+        return cls(Matcher(engine, inventory), (Roster.of(read(policies, engine)),))
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """All of them."""
+        return tuple(policy for roster in self.rosters for policy in roster.policies)
 
     def side(self, pod: PodEnd, direction: Direction) -> Side:
         """What applies to a pod in a direction."""
-        return self._side(self._about(pod), pod, direction)
+        return self.sides(pod)[direction]
 
     def sides(self, pod: PodEnd) -> Mapping[Direction, Side]:
-        """What applies to a pod in both directions, in little more than the time for one."""
-        about = self._about(pod)
-        return {each: self._side(about, pod, each) for each in get_args(Direction)}
+        """What applies to a pod in both directions."""
+        heard = self._heard(pod)
+        return {each: self._side(heard[each], pod, each) for each in get_args(Direction)}
 
-    def _about(self, pod: PodEnd) -> list[Policy]:
-        free = pod.pod.host_network and not self.matcher.engine.host_network
-        return [] if free else [each for each in self.policies if self._applies(each, pod)]
-
-    def _side(self, about: Iterable[Policy], pod: PodEnd, direction: Direction) -> Side:
-        by_tier: dict[str, tuple[list[Grant], list[Isolation]]] = defaultdict(lambda: ([], []))
-        for policy in about:
+    def _heard(self, pod: PodEnd) -> _Heard:
+        heard: dict[Direction, dict[str, _Said]] = {
+            each: defaultdict(_Said) for each in get_args(Direction)
+        }
+        for policy, about in self._about(pod):
             for grant in policy.grants:
-                if grant.direction == direction and self.matcher.subject(grant.subject, pod):
-                    by_tier[grant.place.tier][0].append(grant)
+                whom = about if grant.subject is policy.subject else self._whom(grant, pod)
+                if whom:
+                    heard[grant.direction][grant.place.tier].grants.append(Applied(grant, whom))
             for isolation in policy.isolations:
-                if isolation.direction == direction:
-                    by_tier[isolation.tier][1].append(isolation)
-        tiers = sorted(map(self._tier, by_tier), key=_order)
+                whom = about if isolation.subject is policy.subject else self._whom(isolation, pod)
+                heard[isolation.direction][isolation.tier].isolations.append(
+                    Applied(isolation, whom)
+                )
+        return heard
+
+    def _about(self, pod: PodEnd) -> Iterator[tuple[Policy, Match]]:
+        """The policies that are about a pod, or may be."""
+        matcher = self.matcher
+        if pod.pod.host_network and not matcher.engine.host_network:
+            return
+        views = matcher.views(pod)
+        for roster in self.rosters:
+            for policy in roster.candidates(views):
+                about = matcher.subject(policy.subject, pod)
+                if about and not any(matcher.engine.refuses(policy, matcher.inventory)):
+                    yield policy, about
+
+    def _whom(self, cause: Grant | Isolation, pod: PodEnd) -> Match:
+        return self.matcher.subject(cause.subject, pod)
+
+    def _side(self, heard: Mapping[str, _Said], pod: PodEnd, direction: Direction) -> Side:
+        tiers = sorted(map(self._tier, heard), key=_order)
         stages = (
-            Stage(tier, self._rungs(by_tier[tier.name][0]), tuple(by_tier[tier.name][1]))
+            Stage(tier, self._rungs(heard[tier.name].grants), tuple(heard[tier.name].isolations))
             for tier in tiers
         )
         return Side(self.matcher, pod, direction, tuple(stages))
@@ -81,16 +119,16 @@ class Network:
             )
             yield from sorted({peer for peer in peers if isinstance(peer, Fqdn)}, key=str)
 
-    def _applies(self, policy: Policy, pod: PodEnd) -> bool:
-        about = self.matcher.subject(policy.subject, pod)
-        return bool(about) and not any(self.matcher.engine.refuses(policy, self.matcher.inventory))
-
     def _tier(self, name: str) -> Tier:
         # a tier that nobody made comes last and ends in deny
         return self.matcher.inventory.tiers.get(name, Tier(name))
 
-    def _rungs(self, grants: list[Grant]) -> tuple[tuple[Grant, ...], ...]:
-        rung = self.matcher.engine.rung
+    def _rungs(self, grants: list[Applied[Grant]]) -> tuple[tuple[Applied[Grant], ...], ...]:
+        engine = self.matcher.engine
+
+        def rung(each: Applied[Grant]) -> Rung:
+            return engine.rung(each.cause)
+
         return tuple(tuple(each) for _, each in groupby(sorted(grants, key=rung), key=rung))
 
 

@@ -62,12 +62,12 @@ class Ports:
     @classmethod
     def empty(cls) -> Ports:
         """No port at all."""
-        return cls()
+        return _NO_PORTS
 
     @classmethod
     def full(cls) -> Ports:
         """Every port of every protocol."""
-        return cls(_EVERY_PORT, _EVERY_PORT, _EVERY_PORT)
+        return _ALL_PORTS
 
     @classmethod
     def every(cls, protocol: Protocol) -> Ports:
@@ -111,6 +111,10 @@ class Ports:
                 ports |= cls.of(protocol, first, last=last)
         return ports
 
+    def meets(self, protocol: Protocol, first: int, last: int) -> bool:
+        """Whether some of the ports from first to last are among them."""
+        return bool(self._mask(protocol) >> first & (1 << last - first + 1) - 1)
+
     def ranges(self, protocol: Protocol) -> Iterator[tuple[int, int]]:
         """The maximal (first, last) runs of one protocol, ascending."""
         # searched as text, since shifting runs off a long integer takes quadratic time
@@ -134,15 +138,28 @@ class Ports:
         return FIRST_PORT <= number <= LAST_PORT and bool(self._mask(protocol) >> number & 1)
 
     def __and__(self, other: Ports) -> Ports:
+        if other is _ALL_PORTS or self is other:  # the most frequent ones, and the largest
+            return self
+        if self is _ALL_PORTS:
+            return other
         return Ports(self.tcp & other.tcp, self.udp & other.udp, self.sctp & other.sctp)
 
     def __or__(self, other: Ports) -> Ports:
+        if self is _NO_PORTS or self is other:
+            return other
+        if other is _NO_PORTS:
+            return self
         return Ports(self.tcp | other.tcp, self.udp | other.udp, self.sctp | other.sctp)
 
     def __sub__(self, other: Ports) -> Ports:
-        # not & ~other: that is slow, for a negative integer is first made positive
+        # not & ~other: that is slow, for a negative integer is first made positive; and what has
+        # nothing in common is not copied: it may be large
         both = self & other
-        return Ports(self.tcp ^ both.tcp, self.udp ^ both.udp, self.sctp ^ both.sctp)
+        return Ports(
+            self.tcp ^ both.tcp if both.tcp else self.tcp,
+            self.udp ^ both.udp if both.udp else self.udp,
+            self.sctp ^ both.sctp if both.sctp else self.sctp,
+        )
 
     def __invert__(self) -> Ports:
         return Ports.full() - self
@@ -160,6 +177,10 @@ class Ports:
     def __str__(self) -> str:
         texts = ((self.text(protocol), protocol) for protocol in PROTOCOLS)
         return " ".join(f"{text}/{protocol}" for text, protocol in texts if text) or "none"
+
+
+_NO_PORTS = Ports()
+_ALL_PORTS = Ports(_EVERY_PORT, _EVERY_PORT, _EVERY_PORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +243,8 @@ class Addresses:
     def union(cls, sets: Iterable[Addresses]) -> Addresses:
         """All addresses that are in any of the sets, in little more than linear time."""
         sets = tuple(sets)
+        if len(sets) == 1:
+            return sets[0]
         return cls(_join(each.v4 for each in sets), _join(each.v6 for each in sets))
 
     @classmethod

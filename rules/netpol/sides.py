@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from typing import Generic, NamedTuple, TypeVar
 
 from rules.netpol.engine import Engine
 from rules.netpol.inventory import End, PodEnd, Tier
@@ -25,6 +27,18 @@ _PREFERENCE: dict[str, tuple[Action, ...]] = {
 
 
 NO_PORTS = Ports.empty()
+_Cause = TypeVar("_Cause", Grant, Isolation)
+
+
+class Applied(NamedTuple, Generic[_Cause]):
+    """A grant or an isolation, and how far it is known to be about the pod of a side."""
+
+    cause: _Cause
+    about: Match
+
+
+Weighed = Iterable[tuple[Grant, Match]]
+"""Rules that are asked at once, and on which ports each is about traffic with some end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +95,8 @@ class Stage:
     """What one tier says of one pod in one direction, rung after rung."""
 
     tier: Tier
-    rungs: tuple[tuple[Grant, ...], ...]
-    isolations: tuple[Isolation, ...]
+    rungs: tuple[tuple[Applied[Grant], ...], ...]
+    isolations: tuple[Applied[Isolation], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +115,28 @@ class Side:
 
     def grants(self) -> Iterator[Grant]:
         """All rules that are about the pod, in the order in which they are asked."""
-        return (grant for stage in self.stages for rung in stage.rungs for grant in rung)
+        return (each.cause for stage in self.stages for rung in stage.rungs for each in rung)
 
     def causes(self) -> tuple[Grant | Isolation, ...]:
         """All that its verdicts come from, besides the pod itself and what the cluster holds."""
-        return (*self.grants(), *(each for stage in self.stages for each in stage.isolations))
+        isolations = (each.cause for stage in self.stages for each in stage.isolations)
+        return (*self.grants(), *isolations)
+
+    @property
+    def additive(self) -> bool:
+        """Whether all rules allow, and what none allows is surely dropped: no order counts."""
+        stages = self.stages
+        return (
+            (len(stages) == 1 or self._engine.drops == "last")
+            and all(rule.action == "allow" for rule in self.grants())
+            and any(each.about.sure for stage in stages for each in stage.isolations)
+            and all(self._closes(stage.tier) for stage in stages)
+        )
+
+    def brief(self) -> Side:
+        """The side with no more isolations than its verdicts need: all drop the same."""
+        stages = (replace(stage, isolations=_deciding(stage.isolations)) for stage in self.stages)
+        return replace(self, stages=tuple(stages))
 
     def verdict(self, end: End) -> Verdict:
         """What passes between the pod and the end, as far as this side's policies say."""
@@ -113,11 +144,27 @@ class Side:
 
     def steps(self, end: End) -> Iterator[Step]:
         """How it comes to that, in the order in which it is decided."""
+        return self.walk(
+            end, ((self.weighed(each, end) for each in stage.rungs) for stage in self.stages)
+        )
+
+    def weighed(self, rules: Iterable[Applied[Grant]], end: End) -> Iterator[tuple[Grant, Match]]:
+        """What the rules say of the end."""
+        return (
+            (rule.cause, self.matcher.grant(rule.cause, rule.about, self.pod, end))
+            for rule in rules
+        )
+
+    def walk(self, end: End, weighed: Iterable[Iterable[Weighed]]) -> Iterator[Step]:
+        """The steps, from what the rules say of the end, rung after rung in each of the stages.
+
+        Rungs without a rule that matches may be left out.
+        """
         left = Ports.full()
-        for stage in self.stages:
+        for stage, rungs in zip(self.stages, weighed, strict=True):
             passed = Ports.empty()
-            for rung in stage.rungs:
-                left, skipping = yield from self._rung(rung, end, left)
+            for rung in rungs:
+                left, skipping = yield from self._rung(rung, left)
                 passed |= skipping
             if self._engine.drops == "tier" and self._closes(stage.tier):
                 left = yield from self._drop(stage.isolations, end, left)
@@ -135,42 +182,52 @@ class Side:
     def _closes(self, tier: Tier) -> bool:
         return self._engine.drops == "last" or tier.end == "deny"
 
-    def _rung(
-        self, rung: tuple[Grant, ...], end: End, left: Ports
-    ) -> Generator[Step, None, tuple[Ports, Ports]]:
+    def _rung(self, rung: Weighed, left: Ports) -> Generator[Step, None, tuple[Ports, Ports]]:
         """The steps of grants that are asked at once; gives what is left, and what skips on."""
         passed = Ports.empty()
-        matches = tuple(self._matches(rung, end))
+        matches = tuple(self._matches(rung))
+        if not matches:
+            return left, passed
         for action in _PREFERENCE[self._engine.ties]:
             sure = Ports.empty()
             for grant, match in matches:
+                if grant.action != action:
+                    continue
                 ports = left & match.maybe
-                if grant.action == action and ports:
+                if ports:
                     yield Step(action, ports, grant, ports & match.sure)
                     sure |= match.sure
                     passed |= ports if action == "pass" else Ports.empty()
             left -= sure
         return left, passed
 
-    def _matches(self, rung: tuple[Grant, ...], end: End) -> Iterator[tuple[Grant, Match]]:
+    def _matches(self, rung: Weighed) -> Iterator[tuple[Grant, Match]]:
+        """Those of the grants that match on some port, and on which ports each is asked."""
         answered: dict[Origin, Ports] = defaultdict(Ports)
-        for grant in rung:
-            match = self.matcher.grant(grant, self.pod, end)
+        for grant, match in rung:
+            if not match:
+                continue
             if self._engine.ties == "weakest":  # of one object the first rule counts
                 before = answered[grant.origin]
                 answered[grant.origin] |= match.sure
-                match = Match(match.sure - before, match.maybe - before)
-            yield grant, match
+                yield grant, Match(match.sure - before, match.maybe - before)
+            else:
+                yield grant, match
 
     def _drop(
-        self, isolations: Iterable[Isolation], end: End, left: Ports
+        self, isolations: Iterable[Applied[Isolation]], end: End, left: Ports
     ) -> Generator[Step, None, Ports]:
         """What isolation does to what is left; gives what is left after it."""
         if not left or self._engine.spares(self.direction, end):
             return left
         surely = False
-        for isolation in isolations:
-            about = self.matcher.subject(isolation.subject, self.pod)
+        for isolation, about in isolations:
             surely |= bool(about.sure)
             yield Step("deny", left, isolation, left & about.sure)
         return Ports.empty() if surely else left
+
+
+def _deciding(isolations: tuple[Applied[Isolation], ...]) -> tuple[Applied[Isolation], ...]:
+    """One that surely holds, or else one that may."""
+    sure = (each for each in isolations if each.about.sure)
+    return tuple(islice(chain(sure, isolations), 1))

@@ -76,6 +76,9 @@ def _measure(bench: Bench, chosen: set[str], *, quick: bool) -> Measured:  # noq
     if "view" in chosen:
         found.view = view.measure(bench)
         found.figures += targets.view(found.view)
+    if "pods" in chosen:
+        found.pods = view.measure_pods(bench)
+        found.figures += targets.pods(found.pods)
     if "connections" in chosen:
         found.new = connections.fresh(bench)
         found.figures += targets.connections(connections.rested(bench), found.new)

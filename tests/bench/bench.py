@@ -89,9 +89,10 @@ class Bench:
             yield server
 
     @contextmanager
-    def stand_in(self, namespaces: int) -> Iterator[Server]:
-        """An API server with so many namespaces, that of the samples among them."""
-        words = ["tests.bench.stand_in", f"--namespaces={namespaces}", *self._pair()]
+    def stand_in(self, namespaces: int, pods: int = 0) -> Iterator[Server]:
+        """An API server with so many namespaces, those of the samples among them, and pods."""
+        words = ["tests.bench.stand_in", f"--namespaces={namespaces}", f"--pods={pods}"]
+        words += self._pair()
         with self._serve(words, "stand-in", self.cores.load) as server:
             yield server
 

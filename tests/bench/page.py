@@ -18,7 +18,7 @@ from tests.bench.policies import Cost
 from tests.bench.second_voice import Duet, Slow, Turn
 from tests.bench.targets import Figure, chosen
 from tests.bench.through import CLIENTS, PAIRS, Round, Share
-from tests.bench.view import NAMESPACES, View
+from tests.bench.view import NAMESPACES, View, WithPods
 from tests.control_plane.binaries import pinned_version
 
 HEAD = """\
@@ -88,6 +88,7 @@ class Measured:
     open_loop: OpenLoop | None = None
     rested: list[tuple[str, Report]] = field(default_factory=list)
     view: View | None = None
+    pods: list[WithPods] = field(default_factory=list)
     new: list[NewConnection] = field(default_factory=list)
     rounds: list[Round] = field(default_factory=list)
     duets: list[Duet] = field(default_factory=list)
@@ -104,8 +105,8 @@ def tables(measured: Measured) -> str:
         parts.append("## One judgement\n\n" + _judgements(measured.judgements))
     if measured.open_loop:
         parts.append("## At a fixed rate\n\n" + _open(measured.open_loop))
-    if measured.view:
-        parts.append(f"## With {NAMESPACES:,} namespaces\n\n" + _view(measured.view))
+    if measured.view or measured.pods:
+        parts.append(f"## With {NAMESPACES:,} namespaces\n\n" + _followed(measured))
     if measured.rounds:
         parts.append("## Through a real API server\n\n" + _through(measured.rounds))
     if measured.new:
@@ -141,7 +142,8 @@ def _targets(figures: Iterable[Figure]) -> str:
 
 
 def _policies(costs: Iterable[Cost]) -> str:
-    head = ["namespaces", "index s", "MiB", "all pods once s", "question", "p50 ms", "p99 ms"]
+    head = ["namespaces", "index CPU s", "MiB", "pods judged once", "CPU s", "MiB then"]
+    head += ["question", "p50 CPU ms", "p99"]
     return _table(
         head,
         [
@@ -149,7 +151,9 @@ def _policies(costs: Iterable[Cost]) -> str:
                 f"{one.namespaces:,}",
                 f"{one.build:.1f}",
                 f"{one.resident:.0f}",
+                f"{one.pods:,}",
                 f"{one.audit:.1f}",
+                f"{one.resident + one.remembered:.0f}",
                 question,
                 f"{one.p50[question] / 1000:.2f}",
                 f"{one.p99[question] / 1000:.2f}",
@@ -189,8 +193,13 @@ def _open(found: OpenLoop) -> str:
     return _waits(rows)
 
 
-def _view(found: View) -> str:
-    return _waits([("followed", found.resting), ("listed again each second", found.listing)])
+def _followed(measured: Measured) -> str:
+    rows: list[tuple[str, Sequence[Report]]] = []
+    if measured.view:
+        rows.append(("followed", measured.view.resting))
+        rows.append(("listed again each second", measured.view.listing))
+    rows += [(f"{each.pods:,} pods listed again", each.listing) for each in measured.pods]
+    return _waits(rows)
 
 
 def _waits(rows: Iterable[tuple[str, Sequence[Report]]]) -> str:

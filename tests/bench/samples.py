@@ -112,6 +112,23 @@ def reviews() -> Mapping[str, bytes]:
     }
 
 
+def running_pod(name: str, namespace: str, app: str, address: str) -> JSON:
+    """A pod of an application as the API server stores it, once it runs."""
+    pod = _stored_pod_review(manifest.owned_pod(CLASS), namespace)["request"]["object"]
+    pod["metadata"] |= {"name": name, "labels": pod["metadata"]["labels"] | {"app": app}}
+    ready = {"name": "checkout", "ready": True, "started": True, "restartCount": 0}
+    pod["status"] = {
+        "phase": "Running",
+        "conditions": [_condition(name, "Kubelet") for name in ("Ready", "ContainersReady")],
+        "containerStatuses": [ready],
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+        "startTime": TIME,
+        "qosClass": "Burstable",
+    }
+    return pod
+
+
 def creations() -> Mapping[str, bytes]:
     """The pods that are created through a real API server, as their author writes them."""
     return {"pod": _write(manifest.pod(CLASS)), "pod-left": _write(manifest.pod(None))}

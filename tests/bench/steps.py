@@ -17,8 +17,8 @@ from webhook.api import Api
 from webhook.metrics import Metrics
 from webhook.mirror import Mirror
 
-TIMES = 10
 SHORT = 0.0001
+PAUSE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,13 @@ class Steps:
     total: list[float]
 
 
-def measure(kubeconfig: str) -> Steps:
-    """List the objects of an API server again and again."""
-    found: Steps = uvloop.run(_measure(kubeconfig))
+def measure(kubeconfig: str, resource: str, times: int) -> Steps:
+    """List the objects of a resource again and again."""
+    found: Steps = uvloop.run(_measure(kubeconfig, resource, times))
     return found
 
 
-async def _measure(kubeconfig: str) -> Steps:
+async def _measure(kubeconfig: str, resource: str, times: int) -> Steps:
     found = Steps([], [])
     api = Api(find_access(kubeconfig, ""))
     mirror = Mirror(api, Metrics([]))
@@ -44,9 +44,9 @@ async def _measure(kubeconfig: str) -> Steps:
     gc.collect()
     gc.freeze()  # as the server does once it is ready
     ticker = _Ticker()
-    for _ in range(TIMES):
+    for _ in range(times):
         ticker.steps.clear()
-        await _list_again(api, mirror)
+        await _list_again(api, mirror, resource)
         found.longest.append(1000 * max(ticker.steps, default=0.0))
         found.total.append(1000 * sum(ticker.steps))
     ticker.stop()
@@ -56,13 +56,13 @@ async def _measure(kubeconfig: str) -> Steps:
     return found
 
 
-async def _list_again(api: Api, mirror: Mirror) -> None:
-    """Let the stand-in forget what it said, and wait until the namespaces are known again."""
-    namespaces = mirror.reflectors[0]
-    before = namespaces.objects
-    await api.get("/expire", {}, seconds=10, most=100)
-    while namespaces.objects is before:  # noqa: ASYNC110  # a list that changes nothing tells nobody
-        await asyncio.sleep(0.01)
+async def _list_again(api: Api, mirror: Mirror, resource: str) -> None:
+    """Let the stand-in forget what it said, and wait until all is known again."""
+    (follows,) = (each for each in mirror.reflectors if each.kept.kind.resource == resource)
+    before = follows.objects
+    while follows.objects is before:  # a list that changes nothing tells nobody
+        await api.get(f"/expire/{resource}", {}, seconds=10, most=100)  # lost while none watches
+        await asyncio.sleep(PAUSE)
 
 
 class _Ticker:

@@ -20,10 +20,10 @@ from tests.bench.direct import (
 )
 from tests.bench.lasting import CONNECTIONS, REVIEWS, Memory, Start
 from tests.bench.load import Report
-from tests.bench.policies import Cost
+from tests.bench.policies import PLANNED, Cost
 from tests.bench.second_voice import Duet
 from tests.bench.through import CLIENTS, PAIRS, Pair, Round
-from tests.bench.view import NAMESPACES, View
+from tests.bench.view import NAMESPACES, View, WithPods
 
 MEASUREMENTS = {
     "direct": ("T1", "T2", "T5", "T6", "T11"),
@@ -31,6 +31,7 @@ MEASUREMENTS = {
     "memory": ("T7",),
     "start": ("T8",),
     "view": ("T6", "T7", "T8"),
+    "pods": ("T6", "T13"),
     "connections": ("T9",),
     "through": ("T4", "T10"),
     "judgement": (),
@@ -142,6 +143,19 @@ def view(found: View) -> list[Figure]:
     ]
 
 
+def pods(found: Iterable[WithPods]) -> Iterator[Figure]:
+    """A server that follows an API server with pods, which are listed again meanwhile."""
+    for each in found:
+        what = f"{each.pods:,} pods"
+        waits = [report.p999 / 1000 for report in each.listing]
+        steps = each.steps
+        yield Figure("T6", f"p99.9, {RATE} pod reviews a second, {what} listed", waits, " ms", 10)
+        yield Figure("T6", f"longest step of listing {what}, CPU", steps.longest, " ms")
+        yield Figure("T6", f"all steps of listing {what}, CPU", steps.total, " ms")
+        yield Figure("T13", f"resident with {what}, listed again", [each.largest], " MiB")
+        yield Figure("T13", f"start to ready with {what}", [each.start.ready], " s")
+
+
 def connections(rested: Iterable[tuple[str, Report]], new: Iterable[NewConnection]) -> list[Figure]:
     """Idle and new connections."""
     ratios = [one.ours / one.kept for one in new]
@@ -197,10 +211,11 @@ def _waits(result: Result) -> list[float]:
 
 
 def policies(costs: Sequence[Cost]) -> Iterator[Figure]:
-    """T13: what network policies cost in the largest cluster."""
-    largest = costs[-1]
-    where = f"with {largest.namespaces:,} namespaces"
-    for question, most in (("pod", 1.0), ("policy", 2.0)):
-        what = f"p99 of the network rules on a {question} {where}"
-        yield Figure("T13", what, [largest.p99[question] / 1000], " ms", most=most)
-    yield Figure("T13", f"memory of the index {where}", [largest.resident], " MiB", most=150)
+    """T13: what network policies cost in a cluster of the planned size, and how that grows."""
+    for cost in costs:
+        where = f"{cost.namespaces:,} namespaces"
+        goals = (1.0, 2.0, 150.0) if cost.namespaces == PLANNED else (None, None, None)
+        for question, most in zip(("pod", "policy"), goals, strict=False):
+            what = f"p99 of the network rules on a {question}, {where}, CPU"
+            yield Figure("T13", what, [cost.p99[question] / 1000], " ms", most)
+        yield Figure("T13", f"memory of the index, {where}", [cost.resident], " MiB", goals[2])

@@ -1,6 +1,7 @@
-"""A server that follows an API server with many namespaces: its start, memory, and its waits.
+"""A server that follows an API server with many objects: its start, memory, and its waits.
 
-The waits are looked at while all namespaces are listed again and again, and while none are.
+The waits are looked at while all namespaces, or all pods, are listed again and again, and while
+none are.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from tests.bench.servers import Server
 from tests.bench.steps import Steps
 
 NAMESPACES = 5000
+PODS = (2_500, 100_000)
 STARTS = 3
+LISTS = 10
+LISTS_OF_PODS = 3
 RELIST_SECONDS = 1.0
 SETTLE = 0.5
 
@@ -47,8 +51,19 @@ class View:
     steps: Steps
 
 
+@dataclass(frozen=True, slots=True)
+class WithPods:
+    """The same with so many pods, which are what is listed again."""
+
+    pods: int
+    start: Start
+    listing: list[Report]
+    largest: float
+    steps: Steps
+
+
 def measure(bench: Bench) -> View:
-    """All of it, against one stand-in for an API server."""
+    """With namespaces alone, against one stand-in for an API server."""
     with bench.stand_in(NAMESPACES) as api_server:
         bench.say(f"starts with {NAMESPACES:,} namespaces")
         _start(bench, api_server)  # it may compile
@@ -63,11 +78,32 @@ def measure(bench: Bench) -> View:
                 bench.say(f"round {number + 1}: {RATE} reviews a second while following")
                 take = partial(_run, bench, ours)
                 resting.append(bench.guard.measure("following", take))
-                take = partial(_run_listing, bench, ours, api_server)
+                take = partial(_run_listing, bench, ours, api_server, "namespaces")
                 listing.append(bench.guard.measure("following, listed again", take))
             largest = machine.resident_mib(ours.pid)
-        found = steps.measure(str(bench.way_to(api_server)))
+        found = steps.measure(str(bench.way_to(api_server)), "namespaces", LISTS)
     return View(starts, resting, listing, largest, found)
+
+
+def measure_pods(bench: Bench) -> list[WithPods]:
+    """With pods, each number of them against a stand-in of its own."""
+    return [_with_pods(bench, pods) for pods in PODS]
+
+
+def _with_pods(bench: Bench, pods: int) -> WithPods:
+    with bench.stand_in(NAMESPACES, pods) as api_server:
+        bench.say(f"start with {pods:,} pods")
+        start = _start(bench, api_server)
+        listing: list[Report] = []
+        with bench.following(api_server) as ours:
+            for number in range(bench.pace.rounds):
+                bench.say(f"round {number + 1}: {RATE} reviews a second while listing pods")
+                take = partial(_run_listing, bench, ours, api_server, "pods")
+                listing.append(bench.guard.measure(f"following, {pods:,} pods listed again", take))
+            largest = machine.resident_mib(ours.pid)
+        bench.say(f"steps of listing {pods:,} pods")
+        found = steps.measure(str(bench.way_to(api_server)), "pods", LISTS_OF_PODS)
+    return WithPods(pods, start, listing, largest, found)
 
 
 def _start(bench: Bench, api_server: Server) -> Start:
@@ -87,16 +123,16 @@ def _run(bench: Bench, ours: Server) -> Report:
     )
 
 
-def _run_listing(bench: Bench, ours: Server, api_server: Server) -> Report:
-    with _expiring(bench, api_server):
+def _run_listing(bench: Bench, ours: Server, api_server: Server, resource: str) -> Report:
+    with _expiring(bench, api_server, resource):
         return _run(bench, ours)
 
 
 @contextmanager
-def _expiring(bench: Bench, api_server: Server) -> Iterator[None]:
-    """What is known expires each second meanwhile."""
+def _expiring(bench: Bench, api_server: Server, resource: str) -> Iterator[None]:
+    """What is known expires each second meanwhile, or as soon as all of it is known again."""
     over = Event()
-    thread = Thread(target=_expire, args=(bench, api_server, over))
+    thread = Thread(target=_expire, args=(bench, api_server, resource, over))
     thread.start()
     try:
         yield
@@ -105,10 +141,10 @@ def _expiring(bench: Bench, api_server: Server) -> Iterator[None]:
         thread.join()
 
 
-def _expire(bench: Bench, api_server: Server, over: Event) -> None:
+def _expire(bench: Bench, api_server: Server, resource: str, over: Event) -> None:
     context = ssl.create_default_context(cafile=str(bench.load.ca))
     while not over.wait(RELIST_SECONDS):
         connection = http.client.HTTPSConnection("127.0.0.1", api_server.port, context=context)
-        connection.request("GET", "/expire")
+        connection.request("GET", f"/expire/{resource}")
         connection.getresponse().read()
         connection.close()

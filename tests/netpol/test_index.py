@@ -75,6 +75,9 @@ def test_the_way_it_came_about_does_not_matter(steps: list[tuple[bool, dict[str,
     index, kept = Index(SPEC), {}
     for puts, node in steps:
         index = index.put(node) if puts else index.take(node)
+        for name in NAMESPACES:  # what is found out now must not be said later
+            for pod, _ in index.pods(name):
+                index.sides(pod, "egress")
         if puts:
             kept[key_of(node)] = node
         else:
@@ -168,6 +171,19 @@ def test_the_deletion_of_the_last_isolation_names_the_pods_it_frees() -> None:
         (2, "egress", (True, False))
     ]
     assert {str(each.ports) for each in found[0].opened} == {"1-65535/TCP 1-65535/UDP 1-65535/SCTP"}
+
+
+def test_pods_that_stay_are_in_the_namespace_and_of_the_account_that_there_are_now() -> None:
+    before = Index.of(SPEC, objects([CLUSTER]))
+    (former, _), *_ = before.pods("red")
+    after = before.put(_object("Namespace", "red", labels={"stage": "test"}))
+    account = _object("ServiceAccount", "default", "red", labels={"tier": "web"})
+    last = after.put(account)
+    assert before.pods("red")[0][0] is former
+    assert after.pods("red")[0][0].namespace.labels["stage"] == "test"
+    found = last.pods("red")[0][0].service_account
+    assert found is not None
+    assert found.labels == {"tier": "web"}
 
 
 def test_a_policy_that_the_engine_does_not_implement_changes_nothing() -> None:

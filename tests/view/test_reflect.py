@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -24,6 +26,17 @@ from tests.view.wire import (
     whole,
 )
 from webhook import api, reflect
+from webhook.followed import NAMESPACES
+
+
+class _Counting:
+    def __init__(self, decoder: Any) -> None:
+        self.asked = 0
+        self._decoder = decoder
+
+    def decode(self, text: Any) -> Any:
+        self.asked += 1
+        return self._decoder.decode(text)
 
 
 def test_a_list_comes_in_pages_and_the_watch_begins_where_it_ends() -> None:
@@ -96,6 +109,22 @@ def test_a_list_that_expires_on_the_way_begins_again() -> None:
 def test_a_new_list_that_says_the_same_changes_nothing() -> None:
     told = follow(page(space("a")), refusal(410), page(space("a"), version=30), watch())
     assert (told.lists, len(told.changes)) == (2, 1)
+
+
+def test_what_was_changed_since_a_list_is_read_again_though_it_is_listed_as_before() -> None:
+    first = page(space("a", tenant="one"))
+    changed = watch(event("MODIFIED", space("a", 11, tenant="two")))
+    told = follow(first, changed, refusal(410), first, watch())
+    assert told.labels == {"a": {"tenant": "one"}}
+
+
+def test_what_is_listed_to_the_letter_as_before_is_not_read_again() -> None:
+    decoder: Any = _Counting(NAMESPACES.decoder)
+    kept = replace(NAMESPACES, decoder=decoder)
+    both, other = page(space("a"), space("b")), page(space("a"), space("b", 11, x="y"))
+    told = follow(both, refusal(410), other, refusal(410), other, watch(), kept=kept)
+    assert told.labels == {"a": {}, "b": {"x": "y"}}
+    assert decoder.asked == 3
 
 
 def test_what_went_while_nobody_watched_is_gone() -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from rules.model import NETWORK, NETWORK_POLICIES, Finding, rule
 from rules.netpol.changes import DIRECTIONS
 from rules.netpol.inventory import Pod
-from rules.proposal import Proposal, key_in, propose, shown
+from rules.proposal import propose, shown
 from rules.review import Cluster, Review
 from rules.words import printable
 
@@ -89,7 +89,7 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
                 message=f"{state}, {what}; first add a policy that does, or {cure}",
                 found=[state, direction],
             )
-    if proposal.left_out and _loses(review, proposal):
+    if proposal.left_out and proposal.loosened:
         yield Finding(
             check="LIMIT",
             path=(),
@@ -101,16 +101,3 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
 
 def _goes(cluster: Cluster, pod: Pod) -> bool:
     return cluster.namespace(pod.namespace.name).terminating
-
-
-def _loses(review: Review, proposal: Proposal) -> bool:
-    """Whether the object isolates less than it did."""
-    was, now = (
-        {
-            (each.direction, each.subject)
-            for policy in index.policies_at(key_in(review))
-            for each in policy.isolations
-        }
-        for index in (proposal.before, proposal.after)
-    )
-    return not was <= now
