@@ -131,8 +131,9 @@ class Api:
             if response.status != _OK:
                 raise await _refusal(path, response)
             yield response.content
-        except (http.ClientError, OSError, ValueError) as error:
-            # A timeout is an OSError too, and a token that no header can hold a ValueError.
+        except (http.ClientError, OSError, ValueError, RuntimeError) as error:
+            # A timeout is an OSError too, a token that no header can hold a ValueError, and a
+            # connection that closed between two reads a RuntimeError.
             raise Unreachable(f"{path}: {type(error).__name__} {error}") from error
         finally:
             if response is not None:
