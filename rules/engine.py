@@ -143,9 +143,12 @@ def evaluate(
 ) -> list[Finding]:
     """What the rules say of the object as it is, each Finding with its rule, action and effect.
 
-    Raises DeadlinePassed between two rules when `late` says so, and what decoding raises.
+    Raises DeadlinePassed when `late` says so, at first or between two rules, and what decoding
+    raises.
     """
     review.object  # noqa: B018  # decode here: a body that is no JSON is no rule's fault
+    if late():
+        raise DeadlinePassed
     rules = tuple(rules)
     panel = cluster.once(rules, partial(Panel.of, rules, cluster))
     if review.kind != POD.kind:

@@ -9,7 +9,9 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from tests.bench import (
@@ -39,10 +41,19 @@ def main() -> int:
     asked = _arguments()
     chosen = _choose(asked.only)
     started = time.monotonic()
+    measured = Measured()
     with tempfile.TemporaryDirectory(prefix="sallyport-bench-") as folder:
         try:
             bench = Bench.of(Path(folder), QUICK if asked.quick else Pace())
-            measured = _measure(bench, chosen, quick=asked.quick)
+            for section, measure in _SECTIONS.items():
+                if section not in chosen:
+                    continue
+                measure(bench, measured, asked.quick)
+                measured.figures.sort(key=lambda one: int(one.target[1:]))
+                if not (asked.quick or asked.only):  # who breaks off has what was measured so far
+                    facts = _facts(bench, time.monotonic() - started)
+                    text = page.page(measured, asked.date, facts, bench.guard.noisy)
+                    PAGE.write_text(text, encoding="utf-8")
         except (machine.Wrong, Silent, Unavailable) as fault:
             sys.stderr.write(f"bench: {fault}\n")
             return 2
@@ -52,47 +63,82 @@ def main() -> int:
     sys.stdout.write(page.tables(measured))
     for name in bench.guard.noisy:
         sys.stdout.write(f"not quiet, although repeated: {name}\n")
-    if not (asked.quick or asked.only):
-        facts = _facts(bench, time.monotonic() - started)
-        text = page.page(measured, asked.date, facts, bench.guard.noisy)
-        PAGE.write_text(text, encoding="utf-8")
     return 1 if any(one.verdict == "missed" for one in measured.figures) else 0
 
 
-def _measure(bench: Bench, chosen: set[str], *, quick: bool) -> Measured:  # noqa: C901  # a list
-    found = Measured()
-    if "direct" in chosen:
-        found.results = direct.measure(bench, direct.QUICK if quick else direct.CASES)
-        found.figures += targets.direct(found.results)
-    if "judgement" in chosen:
-        found.judgements = judgement.measure(bench)
-    if "open loop" in chosen:
-        found.open_loop = direct.open_loop(bench)
-        found.figures += targets.open_loop(found.open_loop)
-    if "memory" in chosen:
-        found.figures += targets.memory(lasting.memory(bench))
-    if "start" in chosen:
-        found.figures += targets.start(lasting.starts(bench))
-    if "view" in chosen:
-        found.view = view.measure(bench)
-        found.figures += targets.view(found.view)
-    if "pods" in chosen:
-        found.pods = view.measure_pods(bench)
-        found.figures += targets.pods(found.pods)
-    if "connections" in chosen:
-        found.new = connections.fresh(bench)
-        found.figures += targets.connections(connections.rested(bench), found.new)
-    if "through" in chosen:
-        found.rounds = through.measure(bench)
-        found.figures += targets.through(found.rounds)
-    if "second voice" in chosen:
-        found.duets, found.slow = second_voice.measure(bench), second_voice.slow(bench)
-        found.figures += targets.second_voice(found.duets)
-    if "policies" in chosen:
-        found.policies = policies.measure(bench)
-        found.figures += targets.policies(found.policies)
-    found.figures.sort(key=lambda one: int(one.target[1:]))
-    return found
+def _direct(bench: Bench, found: Measured, quick: bool) -> None:  # noqa: FBT001  # as all sections
+    found.results = direct.measure(bench, direct.QUICK if quick else direct.CASES)
+    found.figures += targets.direct(found.results)
+
+
+def _judgement(bench: Bench, found: Measured, _quick: bool) -> None:  # noqa: FBT001
+    found.judgements = judgement.measure(bench)
+
+
+def _open_loop(bench: Bench, found: Measured, _quick: bool) -> None:  # noqa: FBT001
+    found.open_loop = direct.open_loop(bench)
+    found.figures += targets.open_loop(found.open_loop)
+
+
+def _memory(bench: Bench, found: Measured, _quick: bool) -> None:  # noqa: FBT001
+    found.figures += targets.memory(lasting.memory(bench))
+
+
+def _start(bench: Bench, found: Measured, _quick: bool) -> None:  # noqa: FBT001
+    found.figures += targets.start(lasting.starts(bench))
+
+
+def _view(bench: Bench, found: Measured, _quick: bool) -> None:  # noqa: FBT001
+    found.view = view.measure(bench)
+    found.figures += targets.view(found.view)
+
+
+def _pods(bench: Bench, found: Measured, _quick: bool) -> None:  # noqa: FBT001
+    found.pods = view.measure_pods(bench)
+    found.figures += targets.pods(found.pods)
+
+
+def _connections(bench: Bench, found: Measured, _quick: bool) -> None:  # noqa: FBT001
+    found.new = connections.fresh(bench)
+    found.figures += targets.connections(connections.rested(bench), found.new)
+
+
+def _through(bench: Bench, found: Measured, _quick: bool) -> None:  # noqa: FBT001
+    found.rounds = through.measure(bench)
+    found.figures += targets.through(found.rounds)
+
+
+def _second_voice(bench: Bench, found: Measured, _quick: bool) -> None:  # noqa: FBT001
+    found.duets, found.slow = second_voice.measure(bench), second_voice.slow(bench)
+    found.figures += targets.second_voice(found.duets)
+
+
+def _policies(
+    bench: Bench,
+    found: Measured,
+    _quick: bool,  # noqa: FBT001
+    sizes: tuple[int, ...] = policies.SIZES,
+) -> None:
+    costs = policies.measure(bench, sizes)
+    found.policies += costs
+    found.figures += targets.policies(costs)
+
+
+_SECTIONS: dict[str, Callable[[Bench, Measured, bool], None]] = {
+    "direct": _direct,
+    "judgement": _judgement,
+    "open loop": _open_loop,
+    "memory": _memory,
+    "start": _start,
+    "view": _view,
+    "pods": _pods,
+    "connections": _connections,
+    "through": _through,
+    "second voice": _second_voice,
+    "policies": _policies,
+    "policies, ten times": partial(_policies, sizes=policies.LARGE),
+}
+"""Each adds what it measured; the last takes longest."""
 
 
 def _arguments() -> argparse.Namespace:

@@ -32,7 +32,7 @@ from tests.reviews import ask, written
 from webhook.codec import decode
 from webhook.judge import judge
 
-SIZES = (500, 5_000, 50_000)
+SIZES, LARGE = (500, 5_000), (50_000,)
 PLANNED = 5_000
 """The size for which there are goals."""
 POLICIES, PODS, GROUPS = 20, 20, 6

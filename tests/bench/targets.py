@@ -37,6 +37,7 @@ MEASUREMENTS = {
     "judgement": (),
     "second voice": ("T12",),
     "policies": ("T13",),
+    "policies, ten times": ("T13",),
 }
 """What must be run for a target."""
 
