@@ -158,11 +158,10 @@ def evaluate(
         alike = review.new.once("likeness", review.phases, partial(likeness, review))
     if panel.silent.get(alike):
         return []
-    findings: list[Finding] = []
-    if not panel.still.get(alike):
-        findings = _ask(panel.steady, review, late)
-        if not findings:
-            panel.still.put(alike, value=True)
+    known = panel.spoke.get(alike)
+    findings = _ask(panel.steady if known is None else panel.of_steady(known), review, late)
+    if known is None:
+        panel.spoke.put(alike, frozenset(finding.rule for finding in findings))
     findings += _ask(panel.passing, review, late)
     if panel.grouped:
         findings += _ask_group(panel, Group.of(review), late)
@@ -200,13 +199,21 @@ def attribute(findings: Iterable[Finding], active: ActiveRule) -> list[Finding]:
     """The Findings of a rule, with its name, action and effect."""
     effects = _EFFECTS[active.action]
     return [
-        replace(
-            finding,
+        Finding(  # `replace` takes several times as long, and what is mended waits for it
+            check=finding.check,
+            path=finding.path,
+            message=finding.message,
+            found=finding.found,
+            level=finding.level,
+            fix=finding.fix,
+            why=finding.why or active.rule.why,
+            exempted_by=finding.exempted_by,
             rule=active.rule.name,
             severity=active.rule.severity,
             action=active.action,
-            why=finding.why or active.rule.why,
             effect="info" if finding.exempted_by is not None else effects[finding.level],
+            existing=finding.existing,
+            error=finding.error,
         )
         for finding in findings
     ]

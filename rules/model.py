@@ -8,7 +8,8 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
 JSON = Any
@@ -286,8 +287,12 @@ class Rule:
     @property
     def why(self) -> str:
         """The reason, as one line."""
-        _, _, rest = self.doc.partition("Why: ")
-        return " ".join(rest.partition("\nSource:")[0].split())
+        return _why(self.doc)
+
+
+@lru_cache(maxsize=1024)  # asked of each Finding
+def _why(doc: str) -> str:
+    return " ".join(doc.partition("Why: ")[2].partition("\nSource:")[0].split())
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # itself and nothing else: it keys caches
@@ -391,10 +396,5 @@ def describe(check: Check) -> Rule:
 
 
 def _examples(module: Mapping[str, JSON]) -> Examples:
-    return Examples(
-        allow=tuple(module.get("ALLOW", ())),
-        deny=tuple(module.get("DENY", ())),
-        warn=tuple(module.get("WARN", ())),
-        info=tuple(module.get("INFO", ())),
-        fix=tuple(module.get("FIX", ())),
-    )
+    names = (each.name for each in fields(Examples))
+    return Examples(**{name: tuple(module.get(name.upper(), ())) for name in names})

@@ -1,13 +1,13 @@
 """Rules, seated: how they are asked in one state of the cluster, and what need not be asked again.
 
 A rule is a function of the review and the cluster, so what was said once holds as long as neither
-changes. Of most rules only silence is remembered: whoever is told something is told it of his own
-object.
+changes. Of most rules only their silence is remembered: whoever is told something is told it of his
+own object.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
@@ -58,8 +58,8 @@ class Panel:
     steady   those for which a pod that comes or goes changes nothing
     passing  those that look at other pods and policies
     grouped  those of them that are declared `by_group`
-    still    the pods about which the steady ones had nothing to say
-    silent   the pods about which none of them had, as things are now
+    spoke    which of the steady ones had something to say of a pod
+    silent   the pods about which none of all had, as things are now
     told     what the grouped ones said of a group
     """
 
@@ -67,7 +67,7 @@ class Panel:
     steady: tuple[Seat, ...]
     passing: tuple[Seat, ...]
     grouped: tuple[Seat, ...]
-    still: Memory[bool]
+    spoke: Memory[frozenset[str]]
     silent: Memory[bool] = field(default_factory=Memory)
     told: Memory[list[Finding]] = field(default_factory=Memory)
 
@@ -81,7 +81,11 @@ class Panel:
             tuple(seat for seat in every if _place(seat.active.rule) == place)
             for place in ("steady", "passing", "grouped")
         )
-        return cls(every, steady, passing, grouped, cluster.steadily(rules, Memory[bool]))
+        return cls(every, steady, passing, grouped, cluster.steadily(rules, Memory[frozenset[str]]))
+
+    def of_steady(self, names: frozenset[str]) -> Iterable[Seat]:
+        """Those of the steady ones that have one of these names."""
+        return [seat for seat in self.steady if seat.active.rule.name in names] if names else ()
 
 
 def _place(rule: Rule) -> str:
