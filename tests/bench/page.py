@@ -68,8 +68,8 @@ REMARKS = (
     "p50 and p99 of the webhook alone are those of a saturated server: as many reviews as it can "
     "answer. The fixed rate says what a caller waits when it is not.",
     "With OPA each review is one question to a server on the same cores, with three rules in Rego "
-    "([tests/bench/opa.rego](../tests/bench/opa.rego)); asking costs us about as much as our own "
-    "answer. An OPA that takes a second keeps those waiting who need it, and nobody else; 64 are "
+    "([tests/bench/opa.rego](../tests/bench/opa.rego)); asking takes several times as long as our "
+    "own answer to a pod like one before. An OPA that takes a second keeps those waiting who need it, and nobody else; 64 are "
     "asked at a time.",
     "Memory at many connections is buffers of OpenSSL and uvloop; 150 is three API servers with 25 "
     "idle connections to each door.",
