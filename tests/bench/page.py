@@ -65,6 +65,9 @@ REMARKS = (
     "Most pods that a cluster creates are replicas, and a pod like one before is not judged again "
     "while rulebook and cluster stay as they are. `Like none before` is what the first one takes: "
     "a pod of a new rollout, among network policies that have been met already.",
+    "With the first three rules alone, before those for pods, tenants, the mesh and networks, the pod "
+    "cost 2.4 times the floor, the Deployment update 2.99 and a pod that is filled in 3.93 times; "
+    "above are the same with all of them.",
     "p50 and p99 of the webhook alone are those of a saturated server: as many reviews as it can "
     "answer. The fixed rate says what a caller waits when it is not.",
     "With OPA each review is one question to a server on the same cores, with three rules in Rego "
