@@ -65,15 +65,15 @@ REMARKS = (
     "Most pods that a cluster creates are replicas, and a pod like one before is not judged again "
     "while rulebook and cluster stay as they are. `Like none before` is what the first one takes: "
     "a pod of a new rollout, among network policies that have been met already.",
-    "With the first three rules alone, before those for pods, tenants, the mesh and networks, the pod "
-    "cost 2.4 times the floor, the Deployment update 2.99 and a pod that is filled in 3.93 times; "
-    "above are the same with all of them.",
+    "With the first three rules alone, before those for pods, tenants, the mesh and networks, the "
+    "pod cost 2.4 times the floor, the Deployment update 2.99 and a pod that is filled in 3.93 "
+    "times; above are the same with all of them.",
     "p50 and p99 of the webhook alone are those of a saturated server: as many reviews as it can "
     "answer. The fixed rate says what a caller waits when it is not.",
     "With OPA each review is one question to a server on the same cores, with three rules in Rego "
     "([tests/bench/opa.rego](../tests/bench/opa.rego)); asking takes several times as long as our "
-    "own answer to a pod like one before. An OPA that takes a second keeps those waiting who need it, and nobody else; 64 are "
-    "asked at a time.",
+    "own answer to a pod like one before. An OPA that takes a second keeps those waiting who need "
+    "it, and nobody else; 64 are asked at a time.",
     "Memory at many connections is buffers of OpenSSL and uvloop; 150 is three API servers with 25 "
     "idle connections to each door.",
     "The API server takes far longer for a creation than any webhook; its own share of the machine "
