@@ -128,9 +128,10 @@ def _rank(found: _Worst) -> tuple[bool, bool, bool]:
 def _finding(worst: _Worst) -> Finding:
     way, cause = worst.way, worst.way.cause
     if isinstance(way.end, Fqdn):
-        where = way.end.pattern
+        where, example = way.end.pattern, ""
     else:
-        where = next(way.end.addresses.texts()).partition("-")[0]
+        where = f"{worst.reach} addresses"
+        example = f" such as {next(way.end.addresses.texts()).partition('-')[0]}"
     whose = f"{origin_shown(cause.origin)} at {place(cause.path)}" if cause else "no policy"
     cure = "let that grant port 443 alone" if cause else "isolate it"
     return Finding(
@@ -142,5 +143,5 @@ def _finding(worst: _Worst) -> Finding:
         ),
         found=[worst.reach, worst.ports],
         level=worst.level,
-        why=f"all policies of the pod together let it send data unencrypted to {where}",
+        why=f"all policies of the pod together let it send data unencrypted to {where}{example}",
     )
