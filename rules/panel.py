@@ -9,37 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
+from rules.memory import Memory
 from rules.model import NAMESPACE, NETWORK, ActiveRule, Check, Finding, Rule
 from rules.review import Cluster
 
-MOST_REMEMBERED = 10_000
 _PASSING = frozenset(NETWORK) - {NAMESPACE}
 """What changes with every pod that comes or goes."""
-
-_Value = TypeVar("_Value")
-
-
-class Memory(Generic[_Value]):
-    """What is known of pods that are alike, by their likeness. When it is full it begins anew."""
-
-    __slots__ = ("_known",)
-
-    def __init__(self) -> None:
-        self._known: dict[bytes, _Value] = {}
-
-    def get(self, alike: bytes | None) -> _Value | None:
-        """What is known, if anything."""
-        return self._known.get(alike) if alike is not None else None
-
-    def put(self, alike: bytes | None, value: _Value) -> None:
-        """Remember it."""
-        if alike is None:
-            return
-        if len(self._known) >= MOST_REMEMBERED:
-            self._known.clear()
-        self._known[alike] = value
 
 
 class Seat(NamedTuple):
@@ -67,9 +44,9 @@ class Panel:
     steady: tuple[Seat, ...]
     passing: tuple[Seat, ...]
     grouped: tuple[Seat, ...]
-    spoke: Memory[frozenset[str]]
-    silent: Memory[bool] = field(default_factory=Memory)
-    told: Memory[list[Finding]] = field(default_factory=Memory)
+    spoke: Memory[bytes, frozenset[str]]
+    silent: Memory[bytes, bool] = field(default_factory=Memory)
+    told: Memory[bytes, list[Finding]] = field(default_factory=Memory)
 
     @classmethod
     def of(cls, rules: Sequence[ActiveRule], cluster: Cluster) -> Panel:
@@ -81,7 +58,9 @@ class Panel:
             tuple(seat for seat in every if _place(seat.active.rule) == place)
             for place in ("steady", "passing", "grouped")
         )
-        return cls(every, steady, passing, grouped, cluster.steadily(rules, Memory[frozenset[str]]))
+        return cls(
+            every, steady, passing, grouped, cluster.steadily(rules, Memory[bytes, frozenset[str]])
+        )
 
     def of_steady(self, names: frozenset[str]) -> Iterable[Seat]:
         """Those of the steady ones that have one of these names."""

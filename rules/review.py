@@ -19,6 +19,7 @@ from rules.facts import (
     by_namespace,
     facts_of,
 )
+from rules.memory import Memory
 from rules.model import (
     AUTHORIZATION_POLICY,
     DESTINATION_RULE,
@@ -186,9 +187,11 @@ class Cluster:
     reads: frozenset[Kind] | None = None
     live: bool = False
     absent: tuple[str, ...] = ()
-    _made: dict[Hashable, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
-    _steady: dict[Hashable, Any] = field(
-        default_factory=dict, init=False, compare=False, repr=False
+    _made: Memory[Hashable, Any] = field(
+        default_factory=partial(Memory, MOST_MADE), init=False, compare=False, repr=False
+    )
+    _steady: Memory[Hashable, Any] = field(
+        default_factory=partial(Memory, MOST_MADE), init=False, compare=False, repr=False
     )
 
     @classmethod
@@ -230,11 +233,13 @@ class Cluster:
 
     def once(self, what: Hashable, make: Callable[[], _Value]) -> _Value:
         """What follows from this state of the cluster: made when first asked for."""
-        return _once(self._made, what, make)
+        made: _Value = self._made.once(what, make)
+        return made
 
     def steadily(self, what: Hashable, make: Callable[[], _Value]) -> _Value:
         """What follows from all but the networks: kept by what `with_networks` gives."""
-        return _once(self._steady, what, make)
+        made: _Value = self._steady.once(what, make)
+        return made
 
     def with_networks(self, networks: Callable[[Network], Index] | None) -> Cluster:
         """The same view, where nothing but pods, Services and network policies changed."""
@@ -371,12 +376,3 @@ class Cluster:
     def _declared(self, kind: Kind) -> None:
         if self.reads is not None and kind not in self.reads:
             raise Undeclared(f"{kind.kind} is read but not declared in reads")
-
-
-def _once(known: dict[Hashable, Any], what: Hashable, make: Callable[[], _Value]) -> _Value:
-    found: _Value | None = known.get(what)
-    if found is None:
-        if len(known) >= MOST_MADE:
-            known.clear()
-        found = known[what] = make()
-    return found

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
+from rules.memory import Memory
 from rules.model import BINDING, Action, ActiveRule, Kind, OperationName, Rule
 from rules.outside import BY_DEFAULT, EVERY, UNAVAILABLE
 from rules.pods import TEMPLATES
@@ -16,7 +17,6 @@ Key = tuple[str, str, str, str]
 """(group, resource, subresource, operation), as a webhook is registered."""
 
 
-MOST_REMEMBERED = 10_000
 _UPDATED: frozenset[OperationName] = frozenset({"UPDATE"})
 _CREATED: frozenset[OperationName] = frozenset({"CREATE"})
 SERVED: Mapping[str, frozenset[OperationName]] = {
@@ -81,7 +81,7 @@ class Rulebook:
     index: Mapping[Key, tuple[Configured, ...]] = field(default_factory=dict)
     shaped: frozenset[tuple[str, str]] = frozenset()
     outside: Mapping[str, Configured] = field(default_factory=lambda: _OUTSIDE)
-    _chosen: dict[object, Chosen] = field(default_factory=dict, compare=False, repr=False)
+    _chosen: Memory[object, Chosen] = field(default_factory=Memory, compare=False, repr=False)
 
     @classmethod
     def of(
@@ -111,10 +111,8 @@ class Rulebook:
         asked = (key, trusted, known, *labels.items())
         chosen = self._chosen.get(asked)
         if chosen is None:
-            if len(self._chosen) >= MOST_REMEMBERED:
-                self._chosen.clear()
-            active = self._active(key, labels, trusted=trusted, known=known)
-            chosen = self._chosen[asked] = Chosen.of(active)
+            chosen = Chosen.of(self._active(key, labels, trusted=trusted, known=known))
+            self._chosen.put(asked, chosen)
         return chosen
 
     def outsider(self, name: str, labels: Mapping[str, str]) -> ActiveRule:
