@@ -6,7 +6,7 @@ in names that are made up for each, and rules have the same to say of all of the
 
 from __future__ import annotations
 
-import re
+from collections.abc import Hashable, Mapping
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -14,35 +14,73 @@ import orjson
 
 from rules.content import NOTHING, Content
 from rules.injection import INJECT
-from rules.model import JSON, POD
+from rules.model import JSON
 from rules.netpol.entries import VOLATILE
-from rules.pods import Pod
+from rules.pods import TEMPLATES, Pod
 from rules.review import Review
 
-_NAMES = frozenset({"name", "generateName"})
-_TOKEN = re.compile(rb"kube-api-access-[a-z0-9]{5}")
+_TOKEN = b'"name":"kube-api-access-'
 """The volume with the token, that the API server puts into each pod under a name of its own."""
+_MADE_UP = 5
 _OF_CONTAINERS = ("ports", "restartPolicy")
 
 
-def likeness(review: Review) -> bytes | None:
-    """A digest of all that rules see of a new pod, but for made-up names; None of all else."""
-    pod = review.object
-    if review.operation != "CREATE" or review.kind != POD.kind or not isinstance(pod, dict):
+class Likeness(NamedTuple):
+    """All that rules see of a new pod, but for names that are made up; equal for pods alike.
+
+    `text` is the larger part of it, as it was written.
+    """
+
+    circumstances: tuple[Hashable, ...]
+    text: bytes
+
+    @property
+    def digest(self) -> bytes:
+        """The same in a few bytes."""
+        return sha256(repr(self.circumstances).encode() + self.text).digest()
+
+
+def likeness(review: Review) -> Likeness | None:
+    """Which reviews this one is like; None where its answer may depend on more than is compared.
+
+    It is about the creation of a pod, or about a template, whatever was stored before.
+    """
+    outline = review.new.outline
+    if outline is None or not (
+        review.operation == "CREATE" or (review.group, review.kind) in TEMPLATES
+    ):
         return None
-    asker = review.requester
-    seen: JSON = (
-        review.group,
-        review.subresource,
+    labels = outline.labels
+    circumstances = (
+        *review.key,
+        review.kind,
         review.written,
         review.namespace,
         review.phases,
-        review.fits,
-        asker and (asker.username, *asker.groups),
-        {**pod, "metadata": _nameless(pod.get("metadata"))},
+        review.requester,
+        None if labels is None else tuple(_lasting(labels).items()),
     )
-    text = _text(seen)
-    return sha256(_TOKEN.sub(b"", text)).digest() if text is not None else None
+    return Likeness(circumstances, _nameless(outline.text))
+
+
+def _nameless(text: bytes) -> bytes:
+    """The text with the made-up name of the token's volume blotted out, as no text can be."""
+    start = text.find(_TOKEN)
+    if start < 0:
+        return text
+    begin = start + len(_TOKEN)
+    made_up = text[begin : begin + _MADE_UP]
+    if not made_up.isalnum() or text[begin + _MADE_UP : begin + _MADE_UP + 1] != b'"':
+        return text
+    name = _TOKEN.rpartition(b'"')[2]
+    return text.replace(name + made_up, name + bytes(_MADE_UP))
+
+
+def _lasting(labels: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    """The labels without those that controllers give each pod or rollout anew."""
+    if VOLATILE.isdisjoint(labels):
+        return labels
+    return {key: value for key, value in labels.items() if key not in VOLATILE}
 
 
 def _text(value: JSON) -> bytes | None:
@@ -51,22 +89,6 @@ def _text(value: JSON) -> bytes | None:
         return orjson.dumps(value)
     except orjson.JSONEncodeError:
         return None
-
-
-def _nameless(metadata: JSON) -> JSON:
-    if not isinstance(metadata, dict):
-        return metadata
-    kept = {key: value for key, value in metadata.items() if key not in _NAMES}
-    if isinstance(kept.get("labels"), dict):
-        kept["labels"] = _lasting(kept["labels"])
-    return kept
-
-
-def _lasting(labels: dict[str, JSON]) -> dict[str, JSON]:
-    """The labels without those that controllers give each pod or rollout anew."""
-    if VOLATILE.isdisjoint(labels):
-        return labels
-    return {key: value for key, value in labels.items() if key not in VOLATILE}
 
 
 class Group(NamedTuple):
@@ -83,7 +105,7 @@ class Group(NamedTuple):
     def of(cls, review: Review) -> Group:
         """The group of the pod under review."""
         pod = _outline(review.pod)
-        shown = review._replace(name="", former=NOTHING, new=Content.of(pod), fits=False)
+        shown = review._replace(name="", former=NOTHING, new=Content.of(pod))
         return cls(_text((review.namespace, pod)), shown)
 
 
@@ -92,7 +114,7 @@ def _outline(pod: Pod) -> JSON:
     spec = pod.spec
     return {
         "metadata": {
-            "labels": _lasting(dict(pod.labels)),
+            "labels": _lasting(pod.labels),
             "annotations": {INJECT: pod.annotations.get(INJECT)},
         },
         "spec": {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Generic, Self, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from rules.evidence import Mention, mentions
 from rules.model import JSON
@@ -35,15 +35,51 @@ class Lazy(Generic[_Value]):
         return self._value
 
 
-class Content(Lazy[JSON]):
+class Outline(NamedTuple):
+    """What is known of a pod, or of a workload's template, before it is decoded.
+
+    `name` is that of the object, one that is yet to be made as its prefix and `*`; `labels` are
+    the pod's; `text` is all else that rules read of the pod, as it was written.
+    """
+
+    name: str
+    labels: Mapping[str, str | None] | None
+    text: bytes
+
+
+class Decoded(NamedTuple):
+    """An object, and whether it is known to have the shape that `rules.shapes` names."""
+
+    value: JSON
+    fits: bool = False
+
+
+class Content:
     """An object, decoded when it is first asked for; what rules share of it is read once."""
 
-    __slots__ = ("_made", "_pod")
+    __slots__ = ("_decoded", "_made", "_make", "_pod", "outline")
 
-    def __init__(self, make: Callable[[], JSON] | None, value: JSON = None) -> None:
-        super().__init__(make, value)
+    def __init__(self, make: Callable[[], Decoded], outline: Outline | None = None) -> None:
+        self._make = make
+        self._decoded: Decoded | None = None
+        self.outline = outline
         self._pod: Pod | None = None
         self._made: dict[str, tuple[object, Any]] = {}
+
+    @classmethod
+    def of(cls, value: JSON, *, fits: bool = False, outline: Outline | None = None) -> Self:
+        """An object that is decoded already."""
+        decoded = Decoded(value, fits)
+        return cls(lambda: decoded, outline)
+
+    def get(self) -> JSON:
+        """The object; what decoding it raises is raised each time."""
+        return self._read().value
+
+    @property
+    def fits(self) -> bool:
+        """Whether the object is known to have the shape that `rules.shapes` names."""
+        return self._read().fits
 
     @property
     def mentions(self) -> tuple[Mention, ...]:
@@ -64,6 +100,12 @@ class Content(Lazy[JSON]):
             known = self._made[what] = about, make()
         made: _Value = known[1]
         return made
+
+    def _read(self) -> Decoded:
+        decoded = self._decoded
+        if decoded is None:  # two threads may both decode it, and neither finds half of it
+            decoded = self._decoded = self._make()
+        return decoded
 
 
 NOTHING: Content = Content.of(None)

@@ -14,7 +14,7 @@ from functools import partial
 from typing import NamedTuple
 
 from rules.alike import Group, likeness
-from rules.content import NOTHING, Content
+from rules.content import NOTHING, Content, Outline
 from rules.facts import Namespace
 from rules.model import (
     NAMESPACE,
@@ -132,7 +132,7 @@ def open_case(review: Review) -> Case:
         kind=POD.kind,
         written="",
         phases=("raw", "final"),
-        new=Content.of(pod),
+        new=Content.of(pod, fits=review.fits, outline=review.new.outline),
         former=NOTHING,
     )
     return Case(lifted, root, mendable=True)
@@ -155,9 +155,7 @@ def evaluate(
         return _ask(panel.every, review, late)
     alike = None
     if len(rules) >= WORTH_REMEMBERING:
-        alike = review.new.once("likeness", review.phases, partial(likeness, review))
-    if panel.silent.get(alike):
-        return []
+        alike = review.new.once("likeness", review.phases, partial(_digest, review))
     known = panel.spoke.get(alike)
     findings = _ask(panel.steady if known is None else panel.of_steady(known), review, late)
     if known is None:
@@ -165,9 +163,12 @@ def evaluate(
     findings += _ask(panel.passing, review, late)
     if panel.grouped:
         findings += _ask_group(panel, Group.of(review), late)
-    if not findings:
-        panel.silent.put(alike, value=True)
     return findings
+
+
+def _digest(review: Review) -> bytes | None:
+    alike = likeness(review)
+    return alike.digest if alike is not None else None
 
 
 def _ask_group(panel: Panel, group: Group, late: Late) -> list[Finding]:
@@ -279,7 +280,14 @@ def _apply(
             broken.add(finding.rule)
         else:
             patch += steps
-    return review.showing(value), tuple(patch), broken
+    return review.showing(value, _after(review.new.outline, patch)), tuple(patch), broken
+
+
+def _after(outline: Outline | None, patch: Sequence[Operation]) -> Outline | None:
+    """What an object that had this outline is known by after the patch."""
+    if outline is None:
+        return None
+    return outline._replace(text=outline.text + repr(patch).encode(errors="surrogatepass"))
 
 
 def _mend_without(

@@ -12,24 +12,30 @@ _Value = TypeVar("_Value")
 
 
 class Memory(Generic[_Key, _Value]):
-    """At most so many values by their keys; when it is full it begins anew."""
+    """Values by their keys, `most` of them; when it is full it begins anew.
 
-    __slots__ = ("_known", "_most")
+    Where values are of different size, `most` is what all may take, and each says what it takes.
+    """
+
+    __slots__ = ("_known", "_most", "_taken")
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
+        self._taken = 0
         self._known: dict[_Key, _Value] = {}
 
     def get(self, key: _Key | None) -> _Value | None:
         """What is known, if anything; of None nothing ever is."""
         return self._known.get(key) if key is not None else None
 
-    def put(self, key: _Key | None, value: _Value) -> None:
+    def put(self, key: _Key | None, value: _Value, size: int = 1) -> None:
         """Remember it."""
-        if key is None:
+        if key is None or size > self._most:
             return
-        if len(self._known) >= self._most:
+        self._taken += size
+        if self._taken > self._most:
             self._known.clear()
+            self._taken = size
         self._known[key] = value
 
     def once(self, key: _Key, make: Callable[[], _Value]) -> _Value:

@@ -36,7 +36,6 @@ class Panel:
     passing  those that look at other pods and policies
     grouped  those of them that are declared `by_group`
     spoke    which of the steady ones had something to say of a pod
-    silent   the pods about which none of all had, as things are now
     told     what the grouped ones said of a group
     """
 
@@ -45,7 +44,6 @@ class Panel:
     passing: tuple[Seat, ...]
     grouped: tuple[Seat, ...]
     spoke: Memory[bytes, frozenset[str]]
-    silent: Memory[bytes, bool] = field(default_factory=Memory)
     told: Memory[bytes, list[Finding]] = field(default_factory=Memory)
 
     @classmethod

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from typing import Any, NamedTuple, TypeVar
 
-from rules.content import NOTHING, Content, Lazy
+from rules.content import NOTHING, Content, Lazy, Outline
 from rules.enforcement import empty_index, index_of
 from rules.evidence import Mention
 from rules.facts import (
@@ -96,7 +96,6 @@ class Review(NamedTuple):  # made for each request: in a fifth of the time of a 
     phases: tuple[Phase, ...] = ("final",)
     new: Content = NOTHING
     former: Content = NOTHING
-    fits: bool = False
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -146,9 +145,14 @@ class Review(NamedTuple):  # made for each request: in a fifth of the time of a 
             and asker.username == f"{NODE}{mapping(self.object, 'spec').get('nodeName')}"
         )
 
-    def showing(self, value: JSON) -> Review:
+    @property
+    def fits(self) -> bool:
+        """Whether the new object is known to have the shape that `rules.shapes` names."""
+        return self.new.fits
+
+    def showing(self, value: JSON, outline: Outline | None = None) -> Review:
         """The same question about another object."""
-        return self._replace(new=Content.of(value), fits=False)
+        return self._replace(new=Content.of(value, outline=outline))
 
 
 class Undeclared(LookupError):

@@ -67,7 +67,7 @@ class Chosen:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # known by its identity
 class Rulebook:
     """All rules as configured, and the site. `revision` names the text that it was read from.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rules.content import Content
+from rules.content import Content, Decoded
 from rules.model import Effect, Finding, Fix, Operation
 from rules.outside import EVERY, UNAVAILABLE, Heard
 from rules.review import Cluster, Review
@@ -138,7 +138,7 @@ def test_who_heard_nothing_says_that_he_asked() -> None:
 
 
 def test_an_object_that_is_no_json_is_refused_even_where_only_others_judge() -> None:
-    def fail() -> object:
+    def fail() -> Decoded:
         raise BadReview("json", "no JSON")
 
     asked = review()._replace(resource="others", new=Content(fail))

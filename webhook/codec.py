@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Annotated, Any, NamedTuple, TypedDict
+from typing import Any
 
 import msgspec
 import orjson
-from msgspec import Meta, Raw, Struct
+from msgspec import Raw
 
-from rules.content import NOTHING, Content
-from rules.model import JSON, NETWORK_POLICY, PODS, Decision, Kind, OperationName, Phase
+from rules.content import NOTHING, Content, Decoded
+from rules.model import JSON, Decision, Phase
 from rules.patch import encode as encode_patch
 from rules.review import Requester, Review
-from rules.shapes import SHAPES, Shape
+from webhook import wire
 from webhook.message import annotate, causes, explain, warn
+from webhook.wire import FORMS, Envelope, Form, Head, Kind
 
 API_VERSION = "admission.k8s.io/v1"
 _HEAD = 1024
@@ -53,93 +53,6 @@ class TooDeep(Exception):
         self.uid = uid
 
 
-class _Kind(Struct):
-    group: str = ""
-    version: str = ""
-    kind: str = ""
-
-
-class _Resource(Struct):
-    group: str = ""
-    version: str = ""
-    resource: str = ""
-
-
-class _User(Struct):
-    username: str | None = None
-    groups: list[str] | None = None
-
-
-class _Envelope(Struct):
-    """What the request says besides the objects."""
-
-    uid: Annotated[str, Meta(min_length=1, max_length=128)]
-    kind: _Kind
-    resource: _Resource
-    operation: OperationName
-    subResource: str | None = None  # noqa: N815  # as on the wire
-    name: str | None = None
-    namespace: str | None = None
-    userInfo: _User | None = None  # noqa: N815
-    dryRun: bool | None = None  # noqa: N815
-    requestKind: _Kind | None = None  # noqa: N815
-
-
-class _Request(_Envelope):
-    object: Raw = Raw(b"null")
-    oldObject: Raw = Raw(b"null")  # noqa: N815
-
-
-class _Head(Struct):
-    apiVersion: str  # noqa: N815
-    kind: str
-
-
-class _AdmissionReview(_Head):
-    request: _Request
-
-
-def _type_of(shape: Shape) -> Any:
-    """The type that msgspec decodes a shape as; what the shape does not name is skipped.
-
-    Null counts as absent, but not in lists.
-    """
-    if isinstance(shape, list):
-        return list[_type_of(shape[0])]  # type: ignore[misc]  # types made while running
-    if not isinstance(shape, dict):
-        return Any if shape is object else shape
-    if str in shape:
-        return dict[str, shape[str] | None]
-    fields = {key: _type_of(inner) | None for key, inner in shape.items()}
-    return TypedDict("Fields", fields, total=False)  # type: ignore[operator]
-
-
-class _Form(NamedTuple):
-    """How reviews of a kind are decoded where no rule reads beyond its shape."""
-
-    resource: tuple[str, str]
-    review: Callable[[bytes], Any]
-    object: Callable[[Raw], JSON]
-
-    @classmethod
-    def of(cls, kind: Kind) -> _Form:
-        """The form of a kind; the new object is decoded with its request, in one go."""
-        shape = _type_of(SHAPES[kind.kind])
-        request = msgspec.defstruct("Request", [("object", shape | None, None)], bases=(_Request,))
-        review = msgspec.defstruct("AdmissionReview", [("request", request)], bases=(_Head,))
-        decoders = (msgspec.json.Decoder(type_).decode for type_ in (review, shape))
-        return cls((kind.group, kind.resource), *decoders)
-
-
-_decode = msgspec.json.Decoder(_AdmissionReview).decode
-_FORMS = {
-    b'{"group":"%b","version":"%b","resource":"%b"}'
-    % (kind.group.encode(), kind.version.encode(), kind.resource.encode()): _Form.of(kind)
-    for kind in (*PODS, NETWORK_POLICY)
-}
-"""By the resource, as Go writes it."""
-
-
 def decode(
     body: bytes,
     *,
@@ -167,7 +80,7 @@ def decode(
 
 def _review_in(body: bytes, phases: tuple[Phase, ...]) -> Review:
     """The question, its objects still to be decoded."""
-    review = _decode(body)
+    review = wire.decode(body)
     _check_head(review)
     request = review.request
     new = Content(partial(_object, request.object, request.uid))
@@ -177,25 +90,27 @@ def _review_in(body: bytes, phases: tuple[Phase, ...]) -> Review:
 def _review_in_shape(
     body: bytes, phases: tuple[Phase, ...], shaped: frozenset[tuple[str, str]]
 ) -> Review | None:
-    """The question, its objects decoded as far as rules read them; None where that cannot be.
+    """The question about a pod or a workload, as far as rules read it; None where that cannot be.
 
     What the body says near its start is a guess, and held against what was decoded.
     """
     start = body.find(b'"resource":{', 0, _HEAD) + len(b'"resource":')
-    form = _FORMS.get(body[start : body.find(b"}", start, _HEAD) + 1])
+    form = FORMS.get(body[start : body.find(b"}", start, _HEAD) + 1])
     if form is None or form.resource not in shaped:
         return None
     try:
-        review = form.review(body)
+        review = form.outlined(body)
     except msgspec.DecodeError:
         return None  # decoding all of it tells what is wrong
     _check_head(review)
     request = review.request
     if (request.resource.group, request.resource.resource) != form.resource or request.subResource:
         return None
-    former = _former(request.oldObject, request.uid, form.object)
-    fits = request.operation != "DELETE" and request.object is not None
-    return _review(request, phases, Content.of(request.object), former, fits=fits)
+    new = NOTHING
+    if request.object is not None:
+        make = partial(_object_in, body, request.uid, form)
+        new = Content(make, form.outline(request.object))
+    return _review(request, phases, new, _former(request.oldObject, request.uid, form))
 
 
 def encode(review: Review, decision: Decision, *, messages: Any = None) -> bytes:
@@ -227,7 +142,7 @@ def encode(review: Review, decision: Decision, *, messages: Any = None) -> bytes
     )
 
 
-def _check_head(review: _Head) -> None:
+def _check_head(review: Head) -> None:
     if review.apiVersion != API_VERSION or review.kind != "AdmissionReview":
         raise BadReview(
             "kind",
@@ -237,12 +152,10 @@ def _check_head(review: _Head) -> None:
 
 
 def _review(
-    request: _Envelope,
+    request: Envelope,
     phases: tuple[Phase, ...],
     new: Content,
     former: Content,
-    *,
-    fits: bool = False,
 ) -> Review:
     user, written = request.userInfo, request.requestKind
     requester = Requester()
@@ -263,11 +176,10 @@ def _review(
         phases=phases,
         new=new,
         former=former,
-        fits=fits,
     )
 
 
-def _name(kind: _Kind) -> str:
+def _name(kind: Kind) -> str:
     return f"{kind.group}/{kind.version}/{kind.kind}"
 
 
@@ -276,22 +188,30 @@ def _requester(username: str, groups: tuple[str, ...]) -> Requester:
     return Requester(username, frozenset(groups))
 
 
-def _former(raw: Raw, uid: str, read: Callable[[Raw], JSON] | None = None) -> Content:
+def _former(raw: Raw, uid: str, form: Form | None = None) -> Content:
     """The object as stored, still to be decoded, where there is one."""
     if memoryview(raw) == _NULL:
         return NOTHING
-    return Content(partial(_object, raw, uid, read))
+    return Content(partial(_object, raw, uid, form))
 
 
-def _object(raw: Raw, uid: str, read: Callable[[Raw], JSON] | None = None) -> JSON:
+def _object_in(body: bytes, uid: str, form: Form) -> Decoded:
+    """The new object in a body that is known to hold one."""
+    try:
+        return Decoded(form.whole(body).request.object, fits=True)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _object(wire.decode(body).request.object, uid)
+
+
+def _object(raw: Raw, uid: str, form: Form | None = None) -> Decoded:
     """The object: what rules read of it where it has the shape for that, else all of it."""
-    if read is not None:
+    if form is not None:
         try:
-            return read(raw)
+            return Decoded(form.object(raw), fits=True)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass  # reading all of it tells what is wrong
     try:
-        return _loads(raw)
+        return Decoded(_loads(raw))
     except orjson.JSONDecodeError as error:
         if "depth" in str(error):
             raise TooDeep(uid) from error

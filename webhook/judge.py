@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rules import engine, ratchet
+from rules.alike import Likeness, likeness
 from rules.engine import Late, never
+from rules.memory import Memory
 from rules.model import Decision, Finding, Operation
 from rules.outside import EVERY, Heard
 from rules.patch import Inapplicable, apply
@@ -16,6 +18,12 @@ from rules.review import Cluster, Review
 from rules.rulebook import Chosen, Rulebook
 
 UNASKED = Decision()
+MOST_BYTES = 8 * 1024 * 1024
+"""Of pods about which nothing is to say, as long as nothing changes."""
+
+
+def _memory() -> Memory[Likeness, Decision]:
+    return Memory(MOST_BYTES)
 
 
 def judge(
@@ -30,6 +38,21 @@ def judge(
 
     Raises `engine.DeadlinePassed` when `late` says so, and BadReview where a body is no JSON.
     """
+    if heard is not None:
+        return _judge(review, rulebook, cluster, heard, late)
+    known = cluster.once(rulebook, _memory)
+    alike = likeness(review)
+    decision = known.get(alike)
+    if decision is None:
+        decision = _judge(review, rulebook, cluster, None, late)
+        if alike is not None and not decision.findings:
+            known.put(alike, decision, len(alike.text))
+    return decision
+
+
+def _judge(
+    review: Review, rulebook: Rulebook, cluster: Cluster, heard: Heard | None, late: Late
+) -> Decision:
     chosen = engine.select(rulebook, review, cluster)
     if not chosen.rules and heard is None:
         return UNASKED

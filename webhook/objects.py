@@ -125,4 +125,5 @@ def name_in(value: JSON) -> str:
 
 def name_of(review: Review) -> str:
     """The name of the object under review: the request's, else its own. May decode the object."""
-    return review.name or name_in(review.object)
+    outline = review.new.outline
+    return review.name or (outline.name if outline is not None else name_in(review.object))
