@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from rules.model import (
     BINDING,
@@ -37,6 +37,7 @@ from rules.pods import CONTAINER_LISTS, HOOKS, PROBES, TEMPLATES
 from rules.words import kind_of, quote
 
 Shape = Any
+_Made = TypeVar("_Made")
 
 _METADATA = {
     "name": str,
@@ -157,6 +158,20 @@ class Fault(NamedTuple):
     wanted: str
 
 
+def once_per_shape(make: Callable[[Shape], _Made]) -> Callable[[Shape], _Made]:
+    """What is made of a shape is made once: workloads share the shape of their pods."""
+    made: dict[int, tuple[Shape, _Made]] = {}
+
+    def of(shape: Shape) -> _Made:
+        known = made.get(id(shape))
+        if known is None:
+            known = made[id(shape)] = shape, make(shape)  # kept, so that the id stays its own
+        return known[1]
+
+    return of
+
+
+@once_per_shape
 def matcher(shape: Shape) -> Callable[[JSON], bool]:
     """Asks whether a value is of this shape: the quick question, put to every object."""
     if isinstance(shape, list):

@@ -9,6 +9,7 @@ import asyncio
 import socket
 import ssl
 import threading
+from functools import cache
 
 import uvicorn
 from fastapi import FastAPI, Response
@@ -97,14 +98,20 @@ def _answer(trouble: str) -> Response:
 
 def _probe(address: tuple[str, int]) -> str:
     """What keeps our own port from shaking hands, or nothing."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # it is ourselves: whether TLS is spoken is the question
     try:
         with (
             socket.create_connection(address, timeout=SELF_PROBE_SECONDS) as plain,
-            context.wrap_socket(plain),
+            _trusting().wrap_socket(plain),
         ):
             return ""
     except OSError as error:
         return f"our own port does not answer: {error}"
+
+
+@cache
+def _trusting() -> ssl.SSLContext:
+    """It is ourselves whom we call: the question is whether TLS is spoken."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

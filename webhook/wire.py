@@ -17,7 +17,7 @@ from rules.content import Outline
 from rules.model import JSON, PODS, OperationName
 from rules.model import Kind as AnyKind
 from rules.pods import TEMPLATES
-from rules.shapes import SHAPES, Shape
+from rules.shapes import SHAPES, Shape, once_per_shape
 
 
 class Kind(Struct):
@@ -133,6 +133,7 @@ def _name_in(metadata: _Named) -> str:
     return f"{metadata.generateName}*" if metadata.generateName else ""
 
 
+@once_per_shape
 def _type_of(shape: Shape) -> Any:
     """The type that a shape is decoded as; what the shape does not name is skipped.
 
