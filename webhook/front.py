@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rules.content import NOTHING
 from rules.engine import DeadlinePassed
@@ -19,6 +19,7 @@ from rules.facts import Namespace
 from rules.model import Decision, Phase
 from rules.outside import Heard
 from rules.review import Cluster, Review, Unknown
+from webhook.asgi import Application, Message, Receive, Send
 from webhook.codec import BadReview, TooDeep, decode, encode
 from webhook.judge import judge, refuse_unread
 from webhook.metrics import Entry
@@ -34,11 +35,6 @@ MOST_BYTES = 7 * 1024 * 1024  # object and oldObject, each of the 3 MiB that the
 DEFAULT_TIMEOUT = 10.0  # of a webhook configuration that states none
 PATIENCE_MARGIN = 0.8
 QUEUE_SECONDS = 0.25
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _RETRY = (b"retry-after", b"1")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(h|ms|us|ns|m|s)")

@@ -12,50 +12,40 @@ import threading
 from functools import cache
 
 import uvicorn
-from fastapi import FastAPI, Response
 
+from webhook.asgi import Application, Message, Receive, Send, respond
 from webhook.live import Live, now
-from webhook.metrics import Metrics
 
 DEAD_SECONDS = 30.0
 SELF_PROBE_SECONDS = 2.0
 BACKLOG = 2048
 
 
-def bare_application() -> FastAPI:
-    """A FastAPI application that serves nothing by itself: no docs, no telemetry, no redirects."""
-    return FastAPI(
-        telemetry={"auto_configure": False, "logs": False},
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        redirect_slashes=False,
-    )
+class Health:
+    """Answers the probes of a server that answers reviews at `address`; all else does `rest`."""
 
+    def __init__(self, live: Live, address: tuple[str, int], rest: Application) -> None:
+        self._live = live
+        self._address = address
+        self._rest = rest
 
-def build(live: Live, metrics: Metrics, address: tuple[str, int]) -> FastAPI:
-    """The probes of a server that answers reviews at `address`."""
-    application = bare_application()
-
-    @application.get("/livez")
-    async def livez() -> Response:
-        return _answer("the event loop stands still" if live.lag(now()) > DEAD_SECONDS else "")
-
-    @application.get("/readyz")
-    async def readyz() -> Response:
-        return _answer(live.trouble or await asyncio.to_thread(_probe, address))
-
-    @application.get("/metrics")
-    async def scrape() -> Response:
-        return Response(metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-    return application
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        asked = (scope["method"], scope["path"]) if scope["type"] == "http" else None
+        if asked == ("GET", "/livez"):
+            dead = self._live.lag(now()) > DEAD_SECONDS
+            await _answer(send, "the event loop stands still" if dead else "")
+        elif asked == ("GET", "/readyz"):
+            trouble = self._live.trouble or await asyncio.to_thread(_probe, self._address)
+            await _answer(send, trouble)
+        else:
+            await self._rest(scope, receive, send)
 
 
 class Probes:
     """A server of the probes on a socket that listens."""
 
-    def __init__(self, application: FastAPI, listening: socket.socket) -> None:
+    def __init__(self, application: Application, listening: socket.socket) -> None:
         self._socket = listening
         self.port: int = listening.getsockname()[1]
         self._server = uvicorn.Server(
@@ -90,10 +80,8 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=BACKLOG)
 
 
-def _answer(trouble: str) -> Response:
-    if trouble:
-        return Response(trouble + "\n", status_code=503, media_type="text/plain")
-    return Response("ok\n", media_type="text/plain")
+async def _answer(send: Send, trouble: str) -> None:
+    await respond(send, 503 if trouble else 200, f"{trouble or 'ok'}\n")
 
 
 def _probe(address: tuple[str, int]) -> str:

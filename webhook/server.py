@@ -10,7 +10,9 @@ import signal
 import socket
 import ssl
 import sys
+import threading
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -18,6 +20,7 @@ import uvicorn
 from certs.reload import BadPair
 from webhook.access import NoWay, find_access
 from webhook.api import Api
+from webhook.asgi import Application, Later
 from webhook.cluster import BadView
 from webhook.front import Front
 from webhook.live import Live, now
@@ -25,7 +28,7 @@ from webhook.metrics import Metrics
 from webhook.mirror import Mirror
 from webhook.observe import DecisionLog, Recorder
 from webhook.opa_options import BadOpa
-from webhook.probes import Probes, bare_application, build, listen
+from webhook.probes import Health, Probes, listen
 from webhook.protocol import KEEP_ALIVE_SECONDS, GuardedProtocol, close_overdue
 from webhook.rulebook import BadRulebook, catalogue
 from webhook.settings import Settings
@@ -67,7 +70,8 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, live: Live, recorder: Recorder, settings: Settings) -> None:
-        self._front = Front(live, recorder, bare_application())
+        self._later = Later(_no_pages), Later(partial(_pages, recorder.metrics))
+        self._front = Front(live, recorder, self._later[0])
         super().__init__(_configure(self._front, live.pair.context))
         self._live = live
         self._recorder = recorder
@@ -77,8 +81,8 @@ class Server(uvicorn.Server):
         self.socket = listen(settings.host, settings.port)
         self.port: int = self.socket.getsockname()[1]
         host = "127.0.0.1" if settings.host in ANY_HOST else settings.host
-        application = build(live, self._metrics, (host, self.port))
-        self._probes = Probes(application, listen(settings.host, settings.probe_port))
+        health = Health(live, (host, self.port), self._later[1])
+        self._probes = Probes(health, listen(settings.host, settings.probe_port))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, say so on stdout, and begin with the chores."""
@@ -111,6 +115,12 @@ class Server(uvicorn.Server):
         ready = {"ready": True, "port": self.port, "probe_port": self._probes.port}
         print(json.dumps(ready), flush=True)  # whoever started us waits for it
         self._recorder.log.start()
+        threading.Thread(target=self._settle, name="settle", daemon=True).start()
+
+    def _settle(self) -> None:
+        """Load what nobody had to wait for."""
+        for application in self._later:
+            application.ready()
         gc.collect()
         gc.freeze()  # what stands now stays: no collection need look at it again
 
@@ -172,6 +182,18 @@ def _find_mirror(settings: Settings, metrics: Metrics) -> Mirror | None:
     if settings.cluster:
         return None
     return Mirror(Api(find_access(settings.kubeconfig, settings.service)), metrics)
+
+
+def _no_pages() -> Application:
+    from webhook.pages import bare  # nobody waits for FastAPI
+
+    return bare()
+
+
+def _pages(metrics: Metrics) -> Application:
+    from webhook.pages import scraped
+
+    return scraped(metrics)
 
 
 def _configure(front: Front, context: ssl.SSLContext) -> uvicorn.Config:
