@@ -138,9 +138,11 @@ def page(measured: Measured, date: str, facts: dict[str, object], noisy: Sequenc
 def _targets(figures: Iterable[Figure]) -> str:
     def row(one: Figure) -> list[str]:
         span = f"{_text(min(one.values))}-{_text(max(one.values))}" if len(one.values) > 1 else ""
-        return [one.target, one.what, _text(one.value) + one.unit, span, one.limit, one.verdict]
+        floor = _text(median(one.floor)) + one.unit if one.floor else ""
+        measured = _text(one.value) + one.unit
+        return [one.target, one.what, measured, span, one.limit, one.verdict, floor]
 
-    head = ["target", "what", "measured", "span", "limit", "verdict"]
+    head = ["target", "what", "measured", "span", "limit", "verdict", "the floor has"]
     return _table(head, [row(one) for one in figures])
 
 
