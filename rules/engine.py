@@ -29,7 +29,7 @@ from rules.model import (
     Operation,
     Path,
 )
-from rules.panel import Panel, Seat
+from rules.panel import Panel, Seat, seat
 from rules.patch import Inapplicable, apply, compose, is_open, prefix
 from rules.pods import TEMPLATES, lift
 from rules.review import Cluster, Review
@@ -150,16 +150,17 @@ def evaluate(
     if late():
         raise DeadlinePassed
     rules = tuple(rules)
-    panel = cluster.once(rules, partial(Panel.of, rules, cluster))
     if review.kind != POD.kind:
-        return _ask(panel.every, review, late)
+        return _ask(cluster.once((seat, rules), partial(seat, rules, cluster)), review, late)
+    panel = cluster.once((Panel, rules), partial(Panel.of, rules, cluster))
     alike = None
     if len(rules) >= WORTH_REMEMBERING:
         alike = review.new.once("likeness", review.phases, partial(_digest, review))
-    known = panel.spoke.get(alike)
-    findings = _ask(panel.steady if known is None else panel.of_steady(known), review, late)
+    steady = panel.steady
+    known = steady.spoke.get(alike)
+    findings = _ask(steady.seats if known is None else steady.who_spoke(known), review, late)
     if known is None:
-        panel.spoke.put(alike, frozenset(finding.rule for finding in findings))
+        steady.spoke.put(alike, frozenset(finding.rule for finding in findings))
     findings += _ask(panel.passing, review, late)
     if panel.grouped:
         findings += _ask_group(panel, Group.of(review), late)

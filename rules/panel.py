@@ -7,8 +7,9 @@ own object.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from rules.memory import Memory
@@ -27,42 +28,59 @@ class Seat(NamedTuple):
     view: Cluster
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """Rules as they stand in one state of the cluster.
+def seat(rules: Iterable[ActiveRule], cluster: Cluster) -> tuple[Seat, ...]:
+    """These rules in this state of the cluster."""
+    return tuple(
+        [Seat(active, active.check, cluster.limited_to(active.rule.reads)) for active in rules]
+    )
 
-    every    all of them
-    steady   those for which a pod that comes or goes changes nothing
+
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """What stays as it is while pods come and go.
+
+    seats    the rules for which that changes nothing
     passing  those that look at other pods and policies
     grouped  those of them that are declared `by_group`
     spoke    which of the steady ones had something to say of a pod
-    told     what the grouped ones said of a group
     """
 
-    every: tuple[Seat, ...]
-    steady: tuple[Seat, ...]
+    seats: tuple[Seat, ...]
+    passing: tuple[ActiveRule, ...]
+    grouped: tuple[ActiveRule, ...]
+    spoke: Memory[bytes, frozenset[str]] = field(default_factory=Memory)
+
+    @classmethod
+    def of(cls, rules: Iterable[ActiveRule], cluster: Cluster) -> Steady:
+        """These rules, in a cluster whose networks none of the steady ones looks at."""
+        placed: dict[str, list[ActiveRule]] = {"steady": [], "passing": [], "grouped": []}
+        for active in rules:
+            placed[_place(active.rule)].append(active)
+        seats = seat(placed["steady"], cluster.with_networks(None))  # else old ones would be kept
+        return cls(seats, tuple(placed["passing"]), tuple(placed["grouped"]))
+
+    def who_spoke(self, names: frozenset[str]) -> Iterable[Seat]:
+        """Those of the steady ones that have one of these names."""
+        return [one for one in self.seats if one.active.rule.name in names] if names else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Rules as they are asked about pods in one state of the cluster.
+
+    `told` is what the grouped ones said of a group.
+    """
+
+    steady: Steady
     passing: tuple[Seat, ...]
     grouped: tuple[Seat, ...]
-    spoke: Memory[bytes, frozenset[str]]
     told: Memory[bytes, list[Finding]] = field(default_factory=Memory)
 
     @classmethod
-    def of(cls, rules: Sequence[ActiveRule], cluster: Cluster) -> Panel:
+    def of(cls, rules: tuple[ActiveRule, ...], cluster: Cluster) -> Panel:
         """These rules in this state of the cluster."""
-        every = tuple(
-            Seat(active, active.check, cluster.limited_to(active.rule.reads)) for active in rules
-        )
-        steady, passing, grouped = (
-            tuple(seat for seat in every if _place(seat.active.rule) == place)
-            for place in ("steady", "passing", "grouped")
-        )
-        return cls(
-            every, steady, passing, grouped, cluster.steadily(rules, Memory[bytes, frozenset[str]])
-        )
-
-    def of_steady(self, names: frozenset[str]) -> Iterable[Seat]:
-        """Those of the steady ones that have one of these names."""
-        return [seat for seat in self.steady if seat.active.rule.name in names] if names else ()
+        steady = cluster.steadily(rules, partial(Steady.of, rules, cluster))
+        return cls(steady, seat(steady.passing, cluster), seat(steady.grouped, cluster))
 
 
 def _place(rule: Rule) -> str:

@@ -333,8 +333,8 @@ class Cluster:
     @property
     def network(self) -> Index:
         """All that network policies say and are about, as the engine of this cluster reads it."""
-        for kind in NETWORK:
-            self._declared(kind)
+        if self.reads is not None and not self.reads.issuperset(NETWORK):
+            raise Undeclared("network policies are read but not all of NETWORK is in reads")
         if self.networks is not None:
             return self.networks(self.site.network)
         if self.live:
