@@ -1,4 +1,4 @@
-"""The verbs: select, evaluate, mend, decide. Synchronous, and handed all they need.
+"""The verbs: select, evaluate, decide; `rules.mending` mends. Synchronous, handed all they need.
 
 The engine is handed its rules; it knows none by name. The one `except Exception` of the project
 stands here, around one rule: a rule that fails is a Finding, and the others still speak.
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 from rules.alike import Group, likeness
-from rules.content import NOTHING, Content, Outline
+from rules.content import NOTHING, Content
 from rules.facts import Namespace
 from rules.model import (
     NAMESPACE,
@@ -30,7 +30,7 @@ from rules.model import (
     Path,
 )
 from rules.panel import Panel, Seat, seat
-from rules.patch import Inapplicable, apply, compose, is_open, prefix
+from rules.patch import prefix
 from rules.pods import TEMPLATES, lift
 from rules.review import Cluster, Review
 from rules.rulebook import Chosen, Rulebook
@@ -90,7 +90,7 @@ def select(rulebook: Rulebook, review: Review, cluster: Cluster) -> Chosen:
         return NOBODY
     if passes(review):
         if review.shows_static_pod:
-            log.warning("[%s] a mirror pod passes: its static pod runs already", _ref(review))
+            log.warning("[%s] a mirror pod passes: its static pod runs already", ref(review))
         return NOBODY
     known = review.requester is not None
     around = surroundings(review, cluster)
@@ -190,7 +190,7 @@ def _ask(seats: Iterable[Seat], review: Review, late: Late) -> list[Finding]:
             said = list(check(review, view))
         except Exception as error:  # noqa: BLE001  # the one of the project: see above
             name, where = active.rule.name, _where(error)
-            log.error("[%s] rule %s failed: %s", _ref(review), name, where)  # noqa: TRY400  # see _where
+            log.error("[%s] rule %s failed: %s", ref(review), name, where)  # noqa: TRY400  # see _where
             said = [_failure(active, review)]
         if said:
             findings += attribute(said, active)
@@ -237,94 +237,6 @@ def adopt(
     return adopted
 
 
-def mend(
-    rules: Sequence[ActiveRule], case: Case, cluster: Cluster, late: Late = never
-) -> tuple[Case, list[Finding], tuple[Operation, ...]]:
-    """Fill in what was left open and may be filled in, judge again, and prove that it helped.
-
-    Gives the mended case, what is still to say of it, and the patch of the object in the case.
-    A rule whose fix does not apply or does not silence it mends nothing.
-    """
-    findings = evaluate(rules, case.review, cluster, late)
-    if not findings:
-        return case, findings, ()
-    menders = {active.rule.name for active in rules if active.mends} if case.mendable else set()
-    cured = [f for f in findings if f.rule in menders and _fills_in(f, case.review)]
-    if not cured:
-        return case, findings, ()
-    review, patch, broken = _apply(cured, case.review)
-    if broken:
-        return _mend_without(broken, rules, case, cluster, late)
-    again = evaluate(rules, review, cluster, late)
-    spoken = {(f.rule, f.check, f.path) for f in again}
-    stubborn = {f.rule for f in cured if (f.rule, f.check, f.path) in spoken}
-    if stubborn:
-        return _mend_without(stubborn, rules, case, cluster, late)
-    return case._replace(review=review), again, patch
-
-
-def _apply(
-    cured: Iterable[Finding], review: Review
-) -> tuple[Review, tuple[Operation, ...], set[str]]:
-    """The review after the fixes of these Findings, those as one patch, and whose do not apply."""
-    value = review.object
-    patch: list[Operation] = []
-    broken: set[str] = set()
-    for finding in cured:
-        if finding.fix is None:
-            continue
-        try:
-            steps = compose(value, finding.fix.patch)
-            value = apply(value, steps)
-        except Inapplicable as inapplicable:
-            log.warning("[%s] a fix does not apply: %s", _ref(review), inapplicable)
-            broken.add(finding.rule)
-        else:
-            patch += steps
-    return review.showing(value, _after(review.new.outline, patch)), tuple(patch), broken
-
-
-def _after(outline: Outline | None, patch: Sequence[Operation]) -> Outline | None:
-    """What an object that had this outline is known by after the patch."""
-    if outline is None:
-        return None
-    return outline._replace(text=outline.text + repr(patch).encode(errors="surrogatepass"))
-
-
-def _mend_without(
-    names: set[str], rules: Sequence[ActiveRule], case: Case, cluster: Cluster, late: Late
-) -> tuple[Case, list[Finding], tuple[Operation, ...]]:
-    log.warning("[%s] not mended by %s", _ref(case.review), ", ".join(sorted(names)))
-    tamed = [replace(a, mends=False) if a.rule.name in names else a for a in rules]
-    return mend(tamed, case, cluster, late)
-
-
-def prove(
-    findings: list[Finding], rules: Sequence[ActiveRule], case: Case, cluster: Cluster
-) -> list[Finding]:
-    """The Findings, with only such fixes as silence them: each rule is asked again, once.
-
-    The fixes of one rule are applied together, so that the work stays linear.
-    """
-    proved = list(findings)
-    for active in rules if findings else ():
-        name = active.rule.name
-        own = [f for f in findings if f.rule == name and f.fix is not None]
-        if not own:
-            continue
-        patch = [operation for f in own if f.fix is not None for operation in f.fix.patch]
-        try:
-            cured = case.review.showing(apply(case.review.object, patch))
-            spoken = {(f.check, f.path) for f in evaluate([active], cured, cluster)}
-        except Inapplicable:
-            spoken = {(f.check, f.path) for f in own}
-        proved = [
-            replace(f, fix=None) if f.rule == name and (f.check, f.path) in spoken else f
-            for f in proved
-        ]
-    return proved
-
-
 def settle(findings: Iterable[Finding], root: Path) -> list[Finding]:
     """The Findings of a lifted pod, with their places in the author's object."""
     if not root:
@@ -369,16 +281,6 @@ def _shows_nothing(review: Review) -> bool:
     return review.operation == "DELETE" and review.old is None
 
 
-def _fills_in(finding: Finding, review: Review) -> bool:
-    """Whether the fix only adds what the author left open: a stated value is not ours to change."""
-    fix = finding.fix
-    return (
-        fix is not None
-        and fix.safe
-        and all(o.op == "add" and is_open(review.object, o.path) for o in fix.patch)
-    )
-
-
 def _where(error: Exception) -> str:
     """What went wrong and where, in one line and without the words of the exception.
 
@@ -390,7 +292,8 @@ def _where(error: Exception) -> str:
     return f"{type(origin).__name__} at {', called from '.join(places)}"
 
 
-def _ref(review: Review) -> str:
+def ref(review: Review) -> str:
+    """What a review is called in the log: the beginning of its uid."""
     return printable(review.uid[:8])
 
 
@@ -398,7 +301,7 @@ def _failure(active: ActiveRule, review: Review) -> Finding:
     return Finding(
         check="ERROR",
         path=(),
-        message=f"internal policy error [{_ref(review)}]: the rule could not decide, and what "
+        message=f"internal policy error [{ref(review)}]: the rule could not decide, and what "
         "it cannot decide it does not allow; the platform team finds the cause in the log",
         why=f"{active.rule.name} failed on this object; that is our fault, not yours",
         error=True,

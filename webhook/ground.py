@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from rules import engine
+from rules import engine, mending
 from rules.content import Content
 from rules.facts import Term
 from rules.model import JSON, POD
@@ -51,7 +51,7 @@ def refused(rules: Sequence[Configured], cluster: Cluster) -> list[Gap]:
         phases=("raw",),
         new=Content.of(_SILENT_POD),
     )
-    _, findings, _ = engine.mend(menders, engine.open_case(review), cluster)
+    _, findings, _ = mending.mend(menders, engine.open_case(review), cluster)
     deny = "even a pod that says nothing would be denied"
     return [Gap(f.rule, f"{deny}: {f.message}") for f in findings]
 

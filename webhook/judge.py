@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rules import engine, ratchet
+from rules import engine, mending, ratchet
 from rules.alike import Likeness, likeness
 from rules.engine import Late, never
 from rules.memory import Memory
@@ -75,15 +75,15 @@ def _examine(
     phases = case.review.phases
     if chosen.raw and "raw" in phases and (case.root or review.operation == "CREATE"):
         raw = engine.evaluate(chosen.raw, case.review, cluster, late)
-        raw = engine.prove(raw, chosen.raw, case, cluster)
+        raw = mending.prove(raw, chosen.raw, case, cluster)
     if "final" not in phases:  # /mutate: it mends, and leaves the rest to /validate
         if any(finding.effect == "deny" for finding in raw):
             return raw, ()
-        _, left, patch = engine.mend(chosen.menders, case, cluster, late)
+        _, left, patch = mending.mend(chosen.menders, case, cluster, late)
         return raw + [_noted(finding) for finding in left if finding.error], patch
-    mended, said, patch = engine.mend(chosen.final, case, cluster, late)
+    mended, said, patch = mending.mend(chosen.final, case, cluster, late)
     if said:
-        raw += engine.prove(said, chosen.final, mended, cluster)
+        raw += mending.prove(said, chosen.final, mended, cluster)
     return engine.settle(raw, case.root), () if case.root else patch
 
 
