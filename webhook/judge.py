@@ -20,6 +20,7 @@ from rules.rulebook import Chosen, Rulebook
 UNASKED = Decision()
 MOST_BYTES = 8 * 1024 * 1024
 """Of pods about which nothing is to say, as long as nothing changes."""
+_BESIDE_THE_TEXT = 1024
 
 
 def _memory() -> Memory[Likeness, Decision]:
@@ -46,7 +47,7 @@ def judge(
     if decision is None:
         decision = _judge(review, rulebook, cluster, None, late)
         if alike is not None and not decision.findings:
-            known.put(alike, decision, len(alike.text))
+            known.put(alike, decision, len(alike.text) + _BESIDE_THE_TEXT)
     return decision
 
 
