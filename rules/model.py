@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import inspect
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
@@ -338,7 +336,7 @@ def rule(  # noqa: PLR0913  # what a rule may declare
     action: Action = "enforce",
     lift: bool | str = True,
 ) -> Callable[[_AnyCheck], _AnyCheck]:
-    """Declare the `check` of a rule file; `describe` makes the Rule of it.
+    """Declare the `check` of a rule file; `rules.catalog` makes the Rule of it.
 
     Webhook match rules, RBAC and the generated pages follow from this declaration. A parameter of
     the rule is a keyword-only argument of `check`; its default is the built-in value. `operations`
@@ -348,10 +346,10 @@ def rule(  # noqa: PLR0913  # what a rule may declare
     usual: tuple[OperationName, ...] = ("CREATE",) if phase == "raw" else ("CREATE", "UPDATE")
     declared = {
         "kinds": tuple(kinds),
-        "operations": frozenset(operations) or frozenset(usual),
+        "operations": _set(*(operations or usual)),
         "subresources": tuple(subresources),
         "also": tuple(also),
-        "reads": frozenset(reads),
+        "reads": _set(*reads),
         "shaped": shaped,
         "by_group": by_group,
         "severity": severity,
@@ -364,37 +362,13 @@ def rule(  # noqa: PLR0913  # what a rule may declare
     }
 
     def declare(check: _AnyCheck) -> _AnyCheck:
-        check.__rule__ = declared  # type: ignore[attr-defined]  # read back by describe
+        check.__rule__ = declared  # type: ignore[attr-defined]  # read back by rules.catalog
         return check
 
     return declare
 
 
-def describe(check: Check) -> Rule:
-    """The Rule that a decorated `check` declares, with the text and examples of its module.
-
-    Raises ValueError where a parameter has no default or the module no docstring.
-    """
-    module = sys.modules[check.__module__]
-    if not module.__doc__:
-        raise ValueError(f"{module.__name__} has no docstring: it is the public page of the rule")
-    parameters = {}
-    for parameter in inspect.signature(check).parameters.values():
-        if parameter.kind is not parameter.KEYWORD_ONLY:
-            continue
-        if parameter.default is parameter.empty:
-            raise ValueError(f"{module.__name__}: parameter {parameter.name} has no default")
-        parameters[parameter.name] = parameter.default
-    return Rule(
-        name=module.__name__.rpartition(".")[2].replace("_", "-"),
-        check=check,
-        doc=inspect.cleandoc(module.__doc__),
-        examples=_examples(vars(module)),
-        parameters=parameters,
-        **check.__rule__,  # type: ignore[attr-defined]
-    )
-
-
-def _examples(module: Mapping[str, JSON]) -> Examples:
-    names = (each.name for each in fields(Examples))
-    return Examples(**{name: tuple(module.get(name.upper(), ())) for name in names})
+@lru_cache
+def _set(*members: Any) -> frozenset[Any]:
+    """A set; rules that declare the same share it."""
+    return frozenset(members)

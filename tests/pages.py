@@ -65,7 +65,7 @@ def rulebook_page(built_in: Rulebook) -> str:
 
 def rule_page(rule: Rule) -> str:
     """The page of one rule."""
-    _, *notes = rule.doc.split("\n\n")
+    _, *notes = rule.doc.rstrip().split("\n\n")
     reason, _, source = notes.pop(0).partition("\nSource: ")
     why = _flow(reason.removeprefix("Why: "))
     return join(

@@ -15,7 +15,7 @@ from tests.bench.servers import Server
 
 REVIEWS = 100_000
 CONNECTIONS = 150  # 3 API servers, 2 doors, 25 idle connections each
-SETTLE = 0.5
+SETTLE = 3.0  # until what nobody waits for is loaded, too
 
 
 @dataclass(frozen=True, slots=True)

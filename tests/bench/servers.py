@@ -141,5 +141,6 @@ def _environment(folder: Path) -> Mapping[str, str]:
     return {
         "PATH": os.defpath,
         "PYTHONPYCACHEPREFIX": str(folder / "bytecode"),
+        "PYTHONNODEBUGRANGES": "1",  # as in the image
         "SALLYPORT_DRAIN_SECONDS": "0",
     }
