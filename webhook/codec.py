@@ -157,10 +157,7 @@ def _review(
     new: Content,
     former: Content,
 ) -> Review:
-    user, written = request.userInfo, request.requestKind
-    requester = Requester()
-    if user is not None:
-        requester = _requester(user.username or "", tuple(user.groups or ()))
+    written = request.requestKind
     return Review(
         operation=request.operation,
         group=request.resource.group,
@@ -171,7 +168,7 @@ def _review(
         subresource=request.subResource or "",
         namespace=request.namespace or "",
         name=request.name or "",
-        requester=requester,
+        requester=_requester(bytes(memoryview(request.userInfo))),
         dry_run=request.dryRun is True,
         phases=phases,
         new=new,
@@ -184,8 +181,10 @@ def _name(kind: Kind) -> str:
 
 
 @lru_cache(maxsize=1024)  # a few controllers ask nearly all questions
-def _requester(username: str, groups: tuple[str, ...]) -> Requester:
-    return Requester(username, frozenset(groups))
+def _requester(text: bytes) -> Requester:
+    """Who a `userInfo` names. Raises msgspec.DecodeError."""
+    user = wire.user(text)
+    return Requester(user.username or "", frozenset(user.groups or ())) if user else Requester()
 
 
 def _former(raw: Raw, uid: str, form: Form | None = None) -> Content:

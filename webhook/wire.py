@@ -19,6 +19,8 @@ from rules.model import Kind as AnyKind
 from rules.pods import TEMPLATES
 from rules.shapes import SHAPES, Shape, once_per_shape
 
+NULL = Raw(b"null")
+
 
 class Kind(Struct):
     """A GroupVersionKind."""
@@ -53,7 +55,7 @@ class Envelope(Struct):
     subResource: str | None = None  # noqa: N815  # as on the wire
     name: str | None = None
     namespace: str | None = None
-    userInfo: User | None = None  # noqa: N815
+    userInfo: Raw = NULL  # noqa: N815  # see `user`
     dryRun: bool | None = None  # noqa: N815
     requestKind: Kind | None = None  # noqa: N815
 
@@ -61,8 +63,8 @@ class Envelope(Struct):
 class Request(Envelope):
     """A request, its objects as they are written."""
 
-    object: Raw = Raw(b"null")
-    oldObject: Raw = Raw(b"null")  # noqa: N815
+    object: Raw = NULL
+    oldObject: Raw = NULL  # noqa: N815
 
 
 class Head(Struct):
@@ -174,6 +176,7 @@ def _review_of(type_: Any) -> Any:
 
 
 _encode = msgspec.json.encode
+user = msgspec.json.Decoder(User | None).decode
 decode = msgspec.json.Decoder(AdmissionReview).decode
 FORMS: Mapping[bytes, Form] = {
     b'{"group":"%b","version":"%b","resource":"%b"}'
