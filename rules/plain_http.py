@@ -15,8 +15,8 @@ from typing import Literal, NamedTuple
 from rules.model import Level
 from rules.netpol import sets
 from rules.netpol.destinations import Outside, Reach, Surroundings
-from rules.netpol.dialects.cilium import covers
 from rules.netpol.model import Grant, NamedPort, Origin, PeerEntry, PortEntry, Unknown
+from rules.netpol.names import covers
 from rules.netpol.peers import Fqdn, Networks
 from rules.netpol.questions import CLEAR, exemption, opened
 from rules.netpol.sets import Addresses

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from rules.netpol.dialects.calico.domains import domain
 from rules.netpol.fields import (
     JSON,
     is_order,
@@ -221,10 +222,10 @@ def _is_stored(value: JSON) -> bool:
 
 
 def _network_set(value: JSON, namespace: str) -> NetworkSet:
-    own = namespace_of(value, namespace) if namespace else ""
-    return NetworkSet(
-        own, name_of(value), labels_of(value), _union(listed(mapping(value, "spec"), "nets"))
-    )
+    own, spec = namespace_of(value, namespace) if namespace else "", mapping(value, "spec")
+    names = (domain(each).pattern for each in listed(spec, "allowedEgressDomains"))
+    addresses = _union(listed(spec, "nets"))
+    return NetworkSet(own, name_of(value), labels_of(value), addresses, frozenset(names))
 
 
 def _cidr_group(value: JSON) -> CidrGroup:

@@ -123,12 +123,18 @@ class Compass:
                 sure.append(block)
             elif any(each.maybe for each in found):
                 maybe.append(block)
-        names = tuple(leaf.pattern for leaf in leaves(peer) if isinstance(leaf, Fqdn))
+        names = (*self._names(peer, matchers[0]),)
         stated = Addresses.union(
             leaf.addresses for leaf in leaves(peer) if isinstance(leaf, Networks)
         )
         held, doubtful = (_plain(Addresses.union(some), stated) for some in (sure, maybe))
         return Outside(held, doubtful, names)
+
+    def _names(self, peer: Peer, matcher: Matcher) -> Iterator[str]:
+        yield from (leaf.pattern for leaf in leaves(peer) if isinstance(leaf, Fqdn))
+        if self.engine.set_names:
+            held = {name for one in matcher.inventory.network_sets for name in one.names}
+            yield from (name for name in sorted(held) if matcher.peer(peer, Fqdn(name)))
 
 
 def _dual(inventory: Inventory) -> Inventory:

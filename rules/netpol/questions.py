@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rules.netpol.dialects.cilium import EndpointSelector, covers
+from rules.netpol.dialects.cilium import EndpointSelector
 from rules.netpol.model import L7, Grant, NamedPort, PeerEntry, PortEntry, Unknown
+from rules.netpol.names import covers
 from rules.netpol.peers import Fqdn, Labelled, leaves
 from rules.netpol.sets import FIRST_PORT, LAST_PORT, Addresses
 

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rules.frames import admin, cilium, cluster
-from rules.model import ADMIN_POLICIES, CILIUM_POLICIES, Finding, rule
+from rules.frames import admin, calico, cilium, cluster, enterprise
+from rules.model import ADMIN_POLICIES, CALICO_POLICIES, CILIUM_POLICIES, Finding, rule
 from rules.netpol.questions import fixed_part, names
+from rules.patch import lookup
 from rules.policies import Asked, place_of_name
 from rules.review import Cluster, Review
 from rules.words import quote
 
 _443 = "toPorts: [{ports: [{port: '443', protocol: TCP}]}]"
 _PATTERN = f"[{{toFQDNs: [{{matchPattern: '%s'}}], {_443}}}]"
+_CALICO = "{action: Allow, protocol: TCP, destination: {domains: [%s], ports: [443]}}"
 _DOMAINS = "{action: %s, to: [{domainNames: ['%s']}]}"
 SHARED = (
     *("co.uk", "com.au", "co.jp", "azure.com", "windows.net", "core.windows.net"),
@@ -36,11 +38,14 @@ ALLOW = [
     cilium(_PATTERN % "*.account.blob.core.windows.net"),
     cilium("[{toFQDNs: [{matchName: account.blob.core.windows.net}]}]"),
     admin(_DOMAINS % ("Allow", "*.example.com")),
+    enterprise(calico(_CALICO % "'*.example.com'")),
+    calico(_CALICO % "'*.com'"),
 ]
 DENY = [
     cilium(_PATTERN % "*"),
     cilium(_PATTERN % "**."),
     cilium(_PATTERN % "*.*"),
+    enterprise(calico(_CALICO % "'*'")),
 ]
 WARN = [
     cilium(_PATTERN % "*.com"),
@@ -48,10 +53,12 @@ WARN = [
     cilium(_PATTERN % "**.blob.core.windows.net"),
     admin(_DOMAINS % ("Allow", "*.github.io")),
     cluster(_DOMAINS % ("Accept", "*.co.uk")),
+    enterprise(calico(_CALICO % "example.com, '*.github.io'", "NetworkPolicy")),
+    enterprise(calico(_CALICO % "www.google.*")),
 ]
 
 
-@rule(kinds=(*CILIUM_POLICIES, *ADMIN_POLICIES), severity="high")
+@rule(kinds=(*CILIUM_POLICIES, *ADMIN_POLICIES, *CALICO_POLICIES), severity="high")
 def check(
     review: Review, cluster: Cluster, *, shared_suffixes: Sequence[str] = SHARED
 ) -> Iterator[Finding]:
@@ -64,11 +71,14 @@ def check(
             anybody = not fixed and not pattern.strip("*.")
             if not anybody and "." in fixed and fixed not in shared_suffixes:
                 continue
-            whose = "every name there is" if anybody else f"names of anybody under {quote(fixed)}"
+            whose = f"names of anybody under {quote(fixed)}" if fixed else "names of anybody"
+            path = place_of_name(review, entry)
+            shown = quote(lookup(review.object, path))
             yield Finding(
                 check="FQDN-WILDCARD",
-                path=place_of_name(review, entry),
-                message=f"is {quote(pattern)}, which covers {whose}; name the domains",
+                path=path,
+                message=f"is {shown}, which covers {'every name there is' if anybody else whose}; "
+                "name the domains",
                 found=pattern,
                 level="deny" if anybody else "warn",
             )

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from rules.egress import Outside
 from rules.evidence import aliases_of
-from rules.frames import admin, cilium, cluster
+from rules.frames import admin, calico, cilium, cluster, enterprise
 from rules.listing import Met, meet_host, meet_outside
 from rules.model import (
     JSON,
@@ -61,6 +61,7 @@ def _within(example: str) -> str:
     return f"{{{told}, threats: [c2.bad.example, 203.0.113.0/24]}}"
 
 
+_DOMAIN = "{action: Allow, protocol: TCP, destination: {domains: [%s], ports: [443]}}"
 _443 = "toPorts: [{ports: [{port: '443', protocol: TCP}]}]"
 _CCNP = "CiliumClusterwideNetworkPolicy"
 _NAMED = f"[{{toFQDNs: [{{%s}}], {_443}}}]"
@@ -83,6 +84,8 @@ _CLOSED = (
 ALLOW = [
     _within(cilium(_NAMED % "matchName: bad.example")),
     _within(cilium(_NAMED % "matchPattern: '*'")),
+    _within(enterprise(calico(_DOMAIN % "bad.example"))),
+    _within(enterprise(calico(_DOMAIN % "'*'"))),
     _to("0.0.0.0/0"),
     _to("198.51.100.7/32"),
     _entry("bad.example"),
@@ -102,6 +105,9 @@ DENY = [
     _within(cilium(f"[{{toCIDRSet: [{{cidr: 203.0.113.0/28}}], {_443}}}]", kind=_CCNP)),
     _within(admin("{action: Allow, to: [{networks: [203.0.113.7/32]}]}")),
     _within(cluster("{action: Accept, to: [{domainNames: [c2.bad.example]}]}")),
+    _within(enterprise(calico(_DOMAIN % "c2.bad.example"))),
+    _within(enterprise(calico(_DOMAIN % "a.c2.bad.example", "NetworkPolicy"))),
+    _within(enterprise(calico(_DOMAIN % "'*.bad.example'"))),
     _entry("cdn.example", ", endpoints: [{address: 203.0.113.9}]"),
     _env("https://c2.bad.example"),
     _env("http://203.0.113.7:8080/"),
@@ -147,7 +153,7 @@ def _judge_entry(spec: JSON, threats: Threats) -> Iterator[Finding]:
 
 def _judge_policy(asked: Asked, threats: Threats) -> Iterator[Finding]:
     for policy in written(asked.review):
-        for unknown in policy.unknowns:
+        for unknown in asked.engine.reads(policy).unknowns:
             if "egress" in unknown.path or len(unknown.path) < len(("spec", "egress")):
                 yield _finding(unknown.path, unknown.reason, Met(None))
     for grant in asked.grants("egress"):

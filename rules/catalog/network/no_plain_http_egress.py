@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rules.frames import admin, calico, cilium, cluster, kubernetes
+from rules.frames import admin, calico, cilium, cluster, enterprise, kubernetes
 from rules.model import NETWORK, NETWORK_POLICIES, Finding, Fix, Operation, rule
 from rules.narrowing import Narrowing, narrowing
 from rules.netpol.destinations import PRIVATE, Surroundings, union
@@ -35,6 +35,7 @@ _NAME = "toFQDNs: [{matchName: example.com}]"
 _BRIDGED = "originatingTLS: {secret: {name: a}}, terminatingTLS: {secret: {name: a}}"
 _HTTP = "rules: {http: [{method: GET}]}"
 _NOT_DB = "{action: Allow, protocol: TCP, destination: {notSelector: role == 'db', ports: [80]}}"
+_DOMAIN = "{action: Allow, protocol: TCP, destination: {domains: [example.com]%s}}"
 _TO_NET = "{action: Allow, destination: {nets: [198.51.100.0/24]}}"
 _ALL = "to: [{networks: [0.0.0.0/0]}]"
 ALLOW = [
@@ -51,6 +52,7 @@ ALLOW = [
     cilium(f"[{{toCIDRSet: [{{cidr: 0.0.0.0/0, except: [0.0.0.0/0]}}], {_TO_80}}}]"),
     calico(_NOT_DB, "NetworkPolicy"),
     calico(_TO_NET).replace("engine: calico", "engine: cilium"),
+    enterprise(calico(_DOMAIN % ", ports: [443]")),
     admin(f"{{action: Deny, {_ALL}}}"),
 ]
 DENY = [
@@ -71,6 +73,9 @@ DENY = [
     f" [{{toCIDR: [192.0.2.0/24], {_TO_80}}}]}}]}}",
     calico(_NOT_DB),
     calico(_TO_NET, "NetworkPolicy"),
+    calico(_DOMAIN % ", ports: [80]"),
+    enterprise(calico(_DOMAIN % ", ports: [80]")),
+    enterprise(calico(_DOMAIN % "", "NetworkPolicy")),
     admin(f"{{action: Allow, {_ALL}, ports: [{{portNumber: {{protocol: TCP, port: 80}}}}]}}"),
     admin(f"{{action: Allow, {_ALL}}}"),
     cluster(

@@ -82,7 +82,7 @@ POD_SUBRESOURCES = ("binding", "ephemeralcontainers", "resize", "status")
     shaped=True,
     severity="high",
 )
-def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
+def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """Speaks as MALFORMED, and as LIMIT of what is too large; the door says that of too deep."""
     if not (review.fits or FITS[review.kind](review.object)):
         for number, (path, found, wanted) in enumerate(faults(review.object, SHAPES[review.kind])):
@@ -92,14 +92,14 @@ def check(review: Review, _cluster: Cluster) -> Iterator[Finding]:
             shown = quote(found) if isinstance(found, str | int) else kind_of(found)
             yield _finding(path, found, f"is {shown}; it must be {wanted}")
     elif review.kind in POLICIES:
-        yield from _unread(review)
+        yield from _unread(review, cluster)
 
 
-def _unread(review: Review) -> Iterator[Finding]:
+def _unread(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """What of a policy cannot be read, or means nothing that anybody can say."""
     if not written(review):
         yield _finding(("spec",), None, f"is too large; it must be {SMALL_ENOUGH}", check="LIMIT")
-    for unknown in policies.faults(review):
+    for unknown in policies.faults(review, cluster.site.network):
         level = None if _is_kafka(review, unknown) else _level(review, unknown)
         if level is not None:
             named: Check = "LIMIT" if unknown.wanted == SMALL_ENOUGH else "MALFORMED"
