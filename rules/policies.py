@@ -23,9 +23,18 @@ from rules.netpol.inventory import NAME_LABEL, Inventory
 from rules.netpol.keys import EVERYWHERE
 from rules.netpol.languages import translate
 from rules.netpol.masking import Mask, mask, pins
-from rules.netpol.model import Action, Direction, Grant, PeerEntry, Policy, Subject, Unknown
+from rules.netpol.model import (
+    Action,
+    Direction,
+    Grant,
+    PeerEntry,
+    Policy,
+    PortEntry,
+    Subject,
+    Unknown,
+)
 from rules.netpol.parts import size
-from rules.netpol.peers import Anywhere, Entity, Fqdn, Networks, Peer, Services
+from rules.netpol.peers import Anywhere, Entity, Fqdn, Networks, Peer, ServiceRef, Services
 from rules.patch import lookup
 from rules.pods import mapping
 from rules.proposal import propose
@@ -173,6 +182,30 @@ class Asked:
             for grant in policy.grants:
                 if grant.action == action and direction in (None, grant.direction):
                     yield grant
+
+    def met(self, direction: Direction) -> Iterator[Grant]:
+        """The grants that allow; those of Services on the ports that stand behind these here.
+
+        Of a Service behind which nothing is known they are all ports. Needs all of NETWORK.
+        """
+        for grant in self.grants(direction):
+            yield self._served(grant)
+
+    def _served(self, grant: Grant) -> Grant:
+        refs = [entry.peer for entry in grant.peers if isinstance(entry, PeerEntry)]
+        services = [ref for ref in refs if isinstance(ref, ServiceRef) and not ref.every_port]
+        if not services or len(services) < len(grant.peers):
+            return grant
+        around = self.cluster.network.surroundings
+        behind = {port for ref in services for port in around.ports(ref.namespace or "", ref.name)}
+        held = {name for e in grant.ports if isinstance(e, PortEntry) for name in e.protocols}
+        path = (*grant.path, "destination", "services")
+        ports = tuple(
+            PortEntry(path, (protocol,), *((number, number) if number else ()))
+            for protocol, number in sorted(behind, key=str)
+            if protocol in held
+        )
+        return replace(grant, ports=ports) if behind else grant
 
     def outside(self, entry: PeerEntry | Unknown) -> Outside:
         """What an entry of a grant holds outside the cluster, here and now."""

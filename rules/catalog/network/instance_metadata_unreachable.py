@@ -65,7 +65,7 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     if cluster.site.network.imds_restriction:
         return
     special = union(METADATA)
-    for grant in asked.grants("egress"):
+    for grant in asked.met("egress"):
         by_name = asked.names_reach_addresses and has_names(grant)
         if exemption(grant) or not (opens(grant, HTTP) or by_name):
             continue  # what must be TLS, or DNS, is not what the metadata speaks

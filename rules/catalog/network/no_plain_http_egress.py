@@ -37,6 +37,12 @@ _HTTP = "rules: {http: [{method: GET}]}"
 _NOT_DB = "{action: Allow, protocol: TCP, destination: {notSelector: role == 'db', ports: [80]}}"
 _DOMAIN = "{action: Allow, protocol: TCP, destination: {domains: [example.com]%s}}"
 _TO_NET = "{action: Allow, destination: {nets: [198.51.100.0/24]}}"
+_TO_SERVICE = "{action: Allow, destination: {services: {name: a, namespace: default}}}"
+_SERVED = (
+    "{cluster: [{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: a-1, "
+    "namespace: default, labels: {kubernetes.io/service-name: a}}, "
+    "endpoints: [{addresses: [198.51.100.7]}], ports: [{port: %d}]}], %s"
+)
 _ALL = "to: [{networks: [0.0.0.0/0]}]"
 ALLOW = [
     kubernetes("[]"),
@@ -53,6 +59,7 @@ ALLOW = [
     calico(_NOT_DB, "NetworkPolicy"),
     calico(_TO_NET).replace("engine: calico", "engine: cilium"),
     enterprise(calico(_DOMAIN % ", ports: [443]")),
+    _SERVED % (443, calico(_TO_SERVICE)[1:]),
     admin(f"{{action: Deny, {_ALL}}}"),
 ]
 DENY = [
@@ -124,7 +131,7 @@ def check(  # noqa: PLR0913  # what may be set in the rulebook
         tuple(text.lower().rstrip(".") for text in allowed_http if "/" not in text),
         strict,
     )
-    for grant in asked.grants("egress"):
+    for grant in asked.met("egress"):
         yield from _judge(asked, grant, standard)
 
 
@@ -159,7 +166,7 @@ def _finding(asked: Asked, told: Narrowing, ports: Ports, worst: Worst) -> Findi
         message=f"{what} to {where}{doubt}{today}; {cure} (plain-HTTP egress)",
         found=[ports, where],
         level=level,
-        fix=Fix(patch, safe=unset),
+        fix=Fix(patch, safe=unset) if patch else None,
         why=f"it lets {subject_of(review)} send data unencrypted to {where}",
         exempted_by=exempted_by,
     )
