@@ -90,8 +90,8 @@ def faults(review: Review, network: Network) -> tuple[Unknown, ...]:
 
 
 def _told(policy: Policy, network: Network) -> tuple[Unknown, ...]:
-    if policy.origin.group not in CALICO:
-        return policy.unknowns
+    if policy.origin.group == CILIUM:
+        return engine_at(network).reads(policy).unknowns
     knows = network.engine == "calico" and network.enterprise
     return tuple(each for each in policy.unknowns if is_of_enterprise(each) in (None, knows))
 

@@ -47,6 +47,10 @@ Check = Literal["MALFORMED", "LIMIT"]
 MOST_FAULTS = 1000
 FITS = {kind: matcher(shape) for kind, shape in SHAPES.items()}
 
+_REQUIRES = (
+    "{network: {version: '%s'}, object: {kind: CiliumNetworkPolicy, metadata: {name: a}, spec: "
+    "{endpointSelector: {}, egress: [{toRequires: [{}]}]}}}"
+)
 ALLOW = [
     "{kind: Pod, metadata: {labels: null}, spec: {containers: [{name: a}]}}",
     "{kind: NetworkPolicy, spec: {podSelector: {}}}",
@@ -63,9 +67,11 @@ DENY = [
     "{kind: NetworkPolicy, spec: {podSelector: {}, egress: [{to: [{ipBlock: {cidr: x}}]}]}}",
     "{kind: NetworkPolicy, spec: {podSelector: {}, egress: [{ports: [{port: 70000}]}]}}",
     "{kind: CiliumNetworkPolicy, spec: {endpointSelector: {}, egress: [{toCIDR: [10.0.0.1]}]}}",
+    _REQUIRES % "1.19",
     "{kind: AdminNetworkPolicy, spec: {priority: 1001, subject: {namespaces: {}}}}",
     "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, spec: {order: first}}",
 ]
+WARN = [_REQUIRES % "1.18"]
 
 
 KINDS = (
@@ -118,6 +124,8 @@ def _level(review: Review, unknown: Unknown) -> Level | None:
     if unknown.consequence == "refused" or _is_of_kubernetes(review):
         return "deny"
     if unknown.consequence == "undecided":  # an unreadable selector of pods or namespaces
+        if unknown.path[-1] in ("toRequires", "fromRequires"):
+            return "warn"
         return "deny" if review.group == ADMIN_POLICY.group else None
     cut = unknown.consequence == "as-read" and review.group not in policies.CALICO
     return "warn" if cut else None
