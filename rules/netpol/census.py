@@ -217,7 +217,7 @@ def _is_stored(value: JSON) -> bool:
         return spec.get("defaultAction") in (None, "Deny", "Pass") and not moved
     return not checked or (
         _RESERVED_LABEL not in labels_of(value)
-        and all(isinstance(each, str) and _addresses(each) for each in listed(spec, "nets"))
+        and all(isinstance(each, str) and addresses_of(each) for each in listed(spec, "nets"))
     )
 
 
@@ -248,10 +248,11 @@ def _tier(value: JSON) -> Tier:
 
 def _union(items: Iterable[Any]) -> Addresses:
     """The addresses of texts, each a network or one address; what is neither holds none."""
-    return Addresses.union([_addresses(item) for item in items if isinstance(item, str)])
+    return Addresses.union([addresses_of(item) for item in items if isinstance(item, str)])
 
 
-def _addresses(item: str) -> Addresses:
+def addresses_of(item: str) -> Addresses:
+    """Those of a network, or of one address; none of what is neither."""
     try:
         return Addresses.cidr(item) if "/" in item else Addresses.between(item, item)
     except InvalidSet:

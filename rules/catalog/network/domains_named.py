@@ -12,11 +12,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rules.frames import admin, calico, cilium, cluster, enterprise
-from rules.model import ADMIN_POLICIES, CALICO_POLICIES, CILIUM_POLICIES, Finding, rule
+from rules.model import (
+    ADDRESS_SETS,
+    ADMIN_POLICIES,
+    CALICO_POLICIES,
+    CILIUM_POLICIES,
+    Finding,
+    Path,
+    rule,
+)
 from rules.netpol.questions import fixed_part, names
 from rules.patch import lookup
 from rules.policies import Asked, place_of_name
 from rules.review import Cluster, Review
+from rules.widening import items_of
 from rules.words import quote
 
 _443 = "toPorts: [{ports: [{port: '443', protocol: TCP}]}]"
@@ -32,6 +41,8 @@ SHARED = (
     *("amazonaws.com", "s3.amazonaws.com", "cloudfront.net", "googleapis.com", "appspot.com"),
     *("github.io", "githubusercontent.com", "pages.dev", "workers.dev", "netlify.app", "ngrok.io"),
 )
+
+SETS = frozenset(kind.kind for kind in ADDRESS_SETS)
 
 ALLOW = [
     cilium(_PATTERN % "*.google.com"),
@@ -58,27 +69,32 @@ WARN = [
 ]
 
 
-@rule(kinds=(*CILIUM_POLICIES, *ADMIN_POLICIES, *CALICO_POLICIES), severity="high")
+@rule(kinds=(*CILIUM_POLICIES, *ADMIN_POLICIES, *CALICO_POLICIES, *ADDRESS_SETS), severity="high")
 def check(
     review: Review, cluster: Cluster, *, shared_suffixes: Sequence[str] = SHARED
 ) -> Iterator[Finding]:
     """`shared_suffixes`: those under which anybody can have a name. Denies where none is fixed."""
-    for grant in {grant.path: grant for grant in Asked(review, cluster).grants("egress")}.values():
+    asked = Asked(review, cluster)
+    for grant in {grant.path: grant for grant in asked.grants("egress")}.values():
         for entry, pattern in names(grant):
-            if "*" not in pattern:
-                continue
-            fixed = fixed_part(pattern)
-            anybody = not fixed and not pattern.strip("*.")
-            if not anybody and "." in fixed and fixed not in shared_suffixes:
-                continue
-            whose = f"names of anybody under {quote(fixed)}" if fixed else "names of anybody"
-            path = place_of_name(review, entry)
-            shown = quote(lookup(review.object, path))
-            yield Finding(
-                check="FQDN-WILDCARD",
-                path=path,
-                message=f"is {shown}, which covers {'every name there is' if anybody else whose}; "
-                "name the domains",
-                found=pattern,
-                level="deny" if anybody else "warn",
-            )
+            yield from _judge(review, place_of_name(review, entry), pattern, shared_suffixes)
+    if review.kind in SETS and asked.engine.set_names:  # no rule denies by them
+        for path, part in items_of(review):
+            for pattern in part.names:
+                yield from _judge(review, path, pattern, shared_suffixes)
+
+
+def _judge(review: Review, path: Path, pattern: str, shared: Sequence[str]) -> Iterator[Finding]:
+    fixed = fixed_part(pattern)
+    anybody = not fixed and not pattern.strip("*.")
+    if "*" not in pattern or (not anybody and "." in fixed and fixed not in shared):
+        return
+    whose = f"names of anybody under {quote(fixed)}" if fixed else "names of anybody"
+    yield Finding(
+        check="FQDN-WILDCARD",
+        path=path,
+        message=f"is {quote(lookup(review.object, path))}, which covers "
+        f"{'every name there is' if anybody else whose}; name the domains",
+        found=pattern,
+        level="deny" if anybody else "warn",
+    )

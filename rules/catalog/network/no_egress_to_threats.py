@@ -18,6 +18,7 @@ from rules.evidence import aliases_of
 from rules.frames import admin, calico, cilium, cluster, enterprise
 from rules.listing import Met, meet_host, meet_outside
 from rules.model import (
+    ADDRESS_SETS,
     JSON,
     NETWORK,
     NETWORK_POLICIES,
@@ -38,9 +39,11 @@ from rules.policies import Asked, place_of_name, whereto, written
 from rules.review import Cluster, Review
 from rules.shapes import misshapen
 from rules.threats import Threats
+from rules.widening import items_of, shown, widenings_of
 from rules.words import quote
 
 CHECK = "THREAT-LIST"
+SETS = frozenset(kind.kind for kind in ADDRESS_SETS)
 POLICIES = frozenset(kind.kind for kind in NETWORK_POLICIES)
 
 
@@ -117,7 +120,7 @@ INFO = [_env("https://c2.bad.example", _CLOSED)]
 
 
 @rule(
-    kinds=(*NETWORK_POLICIES, SERVICE_ENTRY, *PODS),
+    kinds=(*NETWORK_POLICIES, *ADDRESS_SETS, SERVICE_ENTRY, *PODS),
     also=((POD, "ephemeralcontainers"),),
     reads=NETWORK,
     shaped=True,
@@ -132,6 +135,8 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
         yield from _judge_entry(mapping(review.object, "spec"), threats)
     elif review.group != POD.group and review.kind in POLICIES:
         yield from _judge_policy(Asked(review, cluster), threats)
+    elif review.kind in SETS:
+        yield from _judge_set(review, cluster, threats)
     else:
         yield from _judge_pod(review, cluster, threats)
 
@@ -161,6 +166,17 @@ def _judge_policy(asked: Asked, threats: Threats) -> Iterator[Finding]:
             met = meet_outside(asked.outside(entry), threats)
             if met is not None and isinstance(entry, PeerEntry):
                 yield _finding(*_stated(asked.review, entry), met)
+
+
+def _judge_set(review: Review, cluster: Cluster, threats: Threats) -> Iterator[Finding]:
+    """A set of networks that rules deny by may well hold threats: rules that allow it count."""
+    listed = [(path, part, meet_outside(part, threats)) for path, part in items_of(review)]
+    for path, part, met in listed:
+        opens = (each for each in widenings_of(review, cluster) if met and each.opens(part))
+        widening = next(opens, None)
+        if met is not None and widening is not None:
+            state = f"is {quote(lookup(review.object, path))}, opened by {shown(widening.grant)}"
+            yield _finding(path, state, met)
 
 
 def _stated(review: Review, entry: PeerEntry) -> tuple[Path, str]:

@@ -8,6 +8,9 @@ TLS: 443 is accepted, and what speaks on it is not looked at. No ports means eve
 Server names prove TLS, and so do both TLS blocks together; HTTP rules without them prove that there
 is none.
 
+Of a set of networks that is judged which policies that name it come to open by it, whoever denies
+that today.
+
 Where a denial by another rule hides the port from all pods that the rule is about, it warns: who
 takes the denial away opens it.
 """
@@ -17,16 +20,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rules.frames import admin, calico, cilium, cluster, enterprise, kubernetes
-from rules.model import NETWORK, NETWORK_POLICIES, Finding, Fix, Operation, rule
+from rules.model import ADDRESS_SETS, NETWORK, NETWORK_POLICIES, Finding, Fix, Operation, rule
 from rules.narrowing import Narrowing, narrowing
 from rules.netpol.destinations import PRIVATE, Surroundings, union
 from rules.netpol.model import Grant, NamedPort, PeerEntry, PortEntry, Unknown
 from rules.netpol.peers import Fqdn
 from rules.netpol.questions import CLEAR
-from rules.plain_http import Ports, Standard, Worst, ports_of, worst_of
+from rules.patch import lookup
+from rules.plain_http import Ports, Standard, Worst, ports_of, worst_of, worst_of_set
 from rules.policies import Asked, subject_of, whereto
 from rules.proposal import origin_shown
 from rules.review import Cluster, Review
+from rules.widening import Widening, place_of, shown, widenings_of
+from rules.words import quote
 
 _WORLD = "[{to: [{ipBlock: {cidr: %s}}], ports: [%s]}]"
 _TO_80 = "toPorts: [{ports: [{port: '80', protocol: TCP}]}]"
@@ -106,7 +112,7 @@ INFO = [
 ]
 
 
-@rule(kinds=NETWORK_POLICIES, reads=NETWORK, severity="high")
+@rule(kinds=(*NETWORK_POLICIES, *ADDRESS_SETS), reads=NETWORK, severity="high")
 def check(  # noqa: PLR0913  # what may be set in the rulebook
     review: Review,
     cluster: Cluster,
@@ -133,6 +139,8 @@ def check(  # noqa: PLR0913  # what may be set in the rulebook
     )
     for grant in asked.met("egress"):
         yield from _judge(asked, grant, standard)
+    for widening in widenings_of(review, cluster):
+        yield from _judge_set(asked, widening, standard)
 
 
 def _judge(asked: Asked, grant: Grant, standard: Standard) -> Iterator[Finding]:
@@ -151,6 +159,22 @@ def _judge(asked: Asked, grant: Grant, standard: Standard) -> Iterator[Finding]:
             in_clear = grant.l7 in CLEAR and number not in standard.numbers["hard"]
             told = _in_clear(grant, entry) if in_clear else narrowing(asked.review, entry, number)
             yield _finding(asked, told, ports, worst)
+
+
+def _judge_set(asked: Asked, widening: Widening, standard: Standard) -> Iterator[Finding]:
+    worst = worst_of_set(asked, widening, standard)
+    if worst is not None:
+        level, met = worst
+        path = place_of(asked.review, met)
+        stated, by = quote(lookup(asked.review.object, path)), shown(widening.grant)
+        yield Finding(
+            check="PLAIN-HTTP",
+            path=path,
+            message=f"is {stated}, to which {by} lets plain HTTP out; leave it out, or let that "
+            "rule open 443 (plain-HTTP egress)",
+            found=[by, *map(str, met.addresses.texts()), *met.names],
+            level=level,
+        )
 
 
 def _finding(asked: Asked, told: Narrowing, ports: Ports, worst: Worst) -> Finding:

@@ -14,7 +14,7 @@ from rules.netpol.dialects.calico import API_GROUP, GROUPS
 from rules.netpol.engine import Api, Engine, Resolved, Rung, View
 from rules.netpol.engines.calico.domains import honoured, pruned, views_by_name
 from rules.netpol.engines.calico.reading import KINDS_OF_KUBERNETES, NETWORK_POLICY, reads
-from rules.netpol.engines.calico.views import views
+from rules.netpol.engines.calico.views import set_labels, views
 from rules.netpol.inventory import End, EndpointSlice, Inventory, PodEnd
 from rules.netpol.match import Match
 from rules.netpol.model import Grant, Policy, Unknown
@@ -22,6 +22,8 @@ from rules.netpol.names import covers
 from rules.netpol.peers import Fqdn, Networks, ServiceRef
 from rules.netpol.sets import FIRST_PORT, LAST_PORT, Addresses, Ports
 from rules.selectors import describe
+
+__all__ = ["CALICO", "ENTERPRISE", "set_labels"]
 
 _OWN = ("NetworkPolicy", "GlobalNetworkPolicy")
 _ORDER_OF_NETWORK_POLICIES = 1_000
