@@ -111,7 +111,8 @@ CALICO_TERMS = (
 )
 """What policies of Calico name, or stand in."""
 TIERS = tuple(kind for kind in CALICO_TERMS if kind.kind == "Tier")
-ADDRESS_SETS = (CILIUM_CIDR_GROUP, *(kind for kind in CALICO_TERMS if kind not in TIERS))
+CALICO_SETS = tuple(kind for kind in CALICO_TERMS if kind not in TIERS)
+ADDRESS_SETS = (CILIUM_CIDR_GROUP, *CALICO_SETS)
 """Networks, and names, that policies mean by naming the object that lists them."""
 CILIUM_POLICIES = (CILIUM_POLICY, CILIUM_CLUSTERWIDE_POLICY)
 ADMIN_POLICIES = (ADMIN_POLICY, BASELINE_POLICY, CLUSTER_POLICY)

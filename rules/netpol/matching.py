@@ -30,6 +30,9 @@ from rules.netpol.sets import V4, Addresses, Family, Protocol
 Strip: TypeAlias = tuple[tuple[int, Match], ...]
 """From which addresses on a rule matches, and on which ports; before the first it matches none."""
 
+_Entries: TypeAlias = tuple[PeerEntry | Unknown, ...]
+_FEW = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
@@ -39,6 +42,10 @@ class Matcher:
     inventory: Inventory
     _ends: Known[Pod, tuple[PodEnd, ...]] = field(default_factory=Known, compare=False, repr=False)
     _views: Known[End, tuple[View, ...]] = field(default_factory=Known, compare=False, repr=False)
+
+    _names: Known[_Entries, tuple[dict[str, _Entries], _Entries]] = field(
+        default_factory=Known, compare=False, repr=False
+    )
 
     strips: Known[Grant, dict[Family, Strip]] = field(
         default_factory=Known, compare=False, repr=False
@@ -94,7 +101,10 @@ class Matcher:
             case Not(inner):
                 return ~self.peer(inner, end)
 
-    def _peers(self, entries: Iterable[PeerEntry | Unknown], end: End) -> Match:
+    def _peers(self, entries: tuple[PeerEntry | Unknown, ...], end: End) -> Match:
+        if isinstance(end, Fqdn) and len(entries) > _FEW:
+            exact, others = self._names.of(entries, _by_name)
+            entries = (*others, *exact.get(end.pattern, ()))
         return Match.any(
             _unread(entry) if isinstance(entry, Unknown) else self.peer(entry.peer, end)
             for entry in entries
@@ -127,6 +137,19 @@ class Matcher:
         if isinstance(end, PodEnd) and self.engine.addresses_match == "pods":
             return _inside(end.at, addresses)
         return within(addresses, end, self.inventory)
+
+
+def _by_name(entries: _Entries) -> tuple[dict[str, _Entries], _Entries]:
+    """The entries that one name alone can meet, by that name, and all others."""
+    exact: dict[str, _Entries] = {}
+    others = []
+    for entry in entries:
+        peer = entry.peer if isinstance(entry, PeerEntry) else None
+        if isinstance(peer, Fqdn) and "*" not in peer.pattern:
+            exact[peer.pattern] = (entry,)
+        else:
+            others.append(entry)
+    return exact, tuple(others)
 
 
 def within(addresses: Addresses, end: End, inventory: Inventory) -> Match:

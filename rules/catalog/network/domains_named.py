@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 
 from rules.frames import admin, calico, cilium, cluster, enterprise
 from rules.model import (
-    ADDRESS_SETS,
     ADMIN_POLICIES,
     CALICO_POLICIES,
+    CALICO_SETS,
     CILIUM_POLICIES,
     Finding,
     Path,
@@ -42,7 +42,12 @@ SHARED = (
     *("github.io", "githubusercontent.com", "pages.dev", "workers.dev", "netlify.app", "ngrok.io"),
 )
 
-SETS = frozenset(kind.kind for kind in ADDRESS_SETS)
+_SET = (
+    "{network: {engine: calico, calico: enterprise, enforced: [projectcalico.org/*]}, object: "
+    "{apiVersion: projectcalico.org/v3, kind: GlobalNetworkSet, metadata: {name: a}, spec: "
+    "{allowedEgressDomains: ['%s']}}}"
+)
+SETS = frozenset(kind.kind for kind in CALICO_SETS)
 
 ALLOW = [
     cilium(_PATTERN % "*.google.com"),
@@ -51,12 +56,14 @@ ALLOW = [
     admin(_DOMAINS % ("Allow", "*.example.com")),
     enterprise(calico(_CALICO % "'*.example.com'")),
     calico(_CALICO % "'*.com'"),
+    _SET % "*.example.com",
 ]
 DENY = [
     cilium(_PATTERN % "*"),
     cilium(_PATTERN % "**."),
     cilium(_PATTERN % "*.*"),
     enterprise(calico(_CALICO % "'*'")),
+    _SET % "*",
 ]
 WARN = [
     cilium(_PATTERN % "*.com"),
@@ -69,7 +76,7 @@ WARN = [
 ]
 
 
-@rule(kinds=(*CILIUM_POLICIES, *ADMIN_POLICIES, *CALICO_POLICIES, *ADDRESS_SETS), severity="high")
+@rule(kinds=(*CILIUM_POLICIES, *ADMIN_POLICIES, *CALICO_POLICIES, *CALICO_SETS), severity="high")
 def check(
     review: Review, cluster: Cluster, *, shared_suffixes: Sequence[str] = SHARED
 ) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from rules import policies
 from rules.model import (
+    ADDRESS_SETS,
     ADMIN_POLICY,
     BINDING,
     CALICO_STAGED,
@@ -19,7 +20,6 @@ from rules.model import (
     NAMESPACE,
     NETWORK_POLICIES,
     NETWORK_POLICY,
-    NETWORK_SETS,
     PERSISTENT_VOLUME,
     POD,
     PODS,
@@ -27,14 +27,17 @@ from rules.model import (
     SECRET_PROVIDER_CLASS,
     SERVICE,
     STORAGE_CLASS,
+    TIERS,
     Finding,
     Level,
     Path,
     rule,
 )
+from rules.netpol import terms
 from rules.netpol.dialects.kubernetes import SMALL_ENOUGH
 from rules.netpol.engine import Api
 from rules.netpol.model import Unknown
+from rules.netpol.parts import UNKNOWN_FIELD
 from rules.patch import lookup
 from rules.pods import mapping
 from rules.policies import written
@@ -70,14 +73,32 @@ DENY = [
     _REQUIRES % "1.19",
     "{kind: AdminNetworkPolicy, spec: {priority: 1001, subject: {namespaces: {}}}}",
     "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, spec: {order: first}}",
+    "{apiVersion: projectcalico.org/v3, kind: GlobalNetworkSet, spec: {nets: [example.com]}}",
+    "{apiVersion: crd.projectcalico.org/v1, kind: NetworkSet, spec: {nets: [10.0.0.0/33]}}",
+    "{kind: CiliumCIDRGroup, metadata: {name: a}, spec: {externalCIDRs: [10.0.0.0/8, '']}}",
+    "{apiVersion: projectcalico.org/v3, kind: Tier, spec: {defaultAction: Allow}}",
 ]
-WARN = [_REQUIRES % "1.18"]
+WARN = [
+    _REQUIRES % "1.18",
+    "{apiVersion: projectcalico.org/v3, kind: NetworkSet, spec: {allowedEgressDomains: [a.com]}}",
+]
 
 
 KINDS = (
-    *(*PODS, BINDING, *NETWORK_POLICIES, *CALICO_STAGED, *NETWORK_SETS, NAMESPACE, SERVICE, *ISTIO),
+    *(
+        *PODS,
+        BINDING,
+        *NETWORK_POLICIES,
+        *CALICO_STAGED,
+        *ADDRESS_SETS,
+        *TIERS,
+        NAMESPACE,
+        SERVICE,
+        *ISTIO,
+    ),
     *(RUNTIME_CLASS, PERSISTENT_VOLUME, STORAGE_CLASS, SECRET_PROVIDER_CLASS),
 )
+TERMS = frozenset(kind.kind for kind in (*ADDRESS_SETS, *TIERS))
 POLICIES = frozenset(kind.kind for kind in (*NETWORK_POLICIES, *CALICO_STAGED))
 POD_SUBRESOURCES = ("binding", "ephemeralcontainers", "resize", "status")
 
@@ -99,6 +120,8 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
             yield _finding(path, found, f"is {shown}; it must be {wanted}")
     elif review.kind in POLICIES:
         yield from _unread(review, cluster)
+    elif review.kind in TERMS:
+        yield from _unread_term(review, cluster)
 
 
 def _unread(review: Review, cluster: Cluster) -> Iterator[Finding]:
@@ -112,6 +135,21 @@ def _unread(review: Review, cluster: Cluster) -> Iterator[Finding]:
             found = lookup(review.object, unknown.path)
             message = f"is {unknown.found}; it must be {unknown.wanted}"
             yield _finding(unknown.path, found, message, check=named, level=level)
+
+
+def _unread_term(review: Review, cluster: Cluster) -> Iterator[Finding]:
+    """What policies name, and would not find in it."""
+    node = {**review.object, "apiVersion": f"{review.group}/", "kind": review.kind}
+    for number, unknown in enumerate(
+        terms.faults(node, enterprise=cluster.site.network.enterprise)
+    ):
+        if number == MOST_FAULTS:
+            yield _finding((), None, f"has more than {number} faults", check="LIMIT")
+            return
+        found = lookup(review.object, unknown.path)
+        cut = unknown.found == UNKNOWN_FIELD
+        message = f"is {unknown.found}; it must be {unknown.wanted}"
+        yield _finding(unknown.path, found, message, level="warn" if cut else "deny")
 
 
 def _is_kafka(review: Review, unknown: Unknown) -> bool:

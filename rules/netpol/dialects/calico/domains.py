@@ -26,7 +26,7 @@ _BESIDE = (
     *("nets", "notNets", "selector", "notSelector", "namespaceSelector"),
     *("services", "serviceAccounts"),
 )
-_WANTED = "a name, or one with a single * for whole labels, such as *.example.com"
+DOMAIN_WANTED = "a name, or one with a single * for whole labels, such as *.example.com"
 _LONGEST = 253
 _LABEL = re.compile(r"[a-z0-9_](?:[-a-z0-9_]*[a-z0-9_])?|\*")
 
@@ -54,7 +54,7 @@ def judge_domains(reader: Reader, rule: JSON, path: Path, direction: Direction) 
         for index, item in enumerate(stated):
             if not is_supported(item) and isinstance(end[FIELD], list):
                 consequence: Consequence = "as-read" if isinstance(item, str) else "refused"
-                reader.fault((*at, index), describe(item), _WANTED, consequence)
+                reader.fault((*at, index), describe(item), DOMAIN_WANTED, consequence)
 
 
 def is_of_enterprise(unknown: Unknown) -> bool | None:
