@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import Literal
 
 from rules.netpol.engine import Engine
+from rules.netpol.engines.calico import set_labels
 from rules.netpol.inventory import Inventory
 from rules.netpol.matching import Matcher
 from rules.netpol.model import PeerEntry, Unknown
@@ -92,7 +93,10 @@ class Compass:
                 return _DOUBTFUL
             case peer:
                 held = self._held(peer)
-                return self._swept(peer) if held is None else Outside(held.unmapped())
+                if held is None:
+                    return self._swept(peer)
+                names = tuple(self._names(peer, Matcher(self.engine, self.inventory)))
+                return Outside(held.unmapped(), names=names)
 
     def _held(self, peer: Peer) -> Addresses | None:
         """The addresses of a peer that is nothing but addresses."""
@@ -101,6 +105,13 @@ class Compass:
                 return addresses
             case NetworkGroup():
                 return self.inventory.networks(peer)
+            case Labelled(labels) if self.engine.addresses_match == "pods":
+                known = self.inventory
+                return Addresses.union(
+                    each.addresses
+                    for each in known.network_sets
+                    if labels.matches(set_labels(each, known))
+                )
         return None
 
     def _lacks(self, peer: Peer) -> bool:
@@ -123,7 +134,7 @@ class Compass:
                 sure.append(block)
             elif any(each.maybe for each in found):
                 maybe.append(block)
-        names = (*self._names(peer, matchers[0]),)
+        names = tuple(self._names(peer, matchers[0]))
         stated = Addresses.union(
             leaf.addresses for leaf in leaves(peer) if isinstance(leaf, Networks)
         )
