@@ -16,11 +16,10 @@ from itertools import pairwise
 from typing import Literal
 
 from rules.netpol.engine import Engine
-from rules.netpol.engines.calico import set_labels
 from rules.netpol.inventory import Inventory
 from rules.netpol.matching import Matcher
 from rules.netpol.model import PeerEntry, Unknown
-from rules.netpol.outside import edges_of, named
+from rules.netpol.outside import edges_of, held_by, named
 from rules.netpol.peers import (
     Anywhere,
     Fqdn,
@@ -92,27 +91,12 @@ class Compass:
             case peer if self._lacks(peer):
                 return _DOUBTFUL
             case peer:
-                held = self._held(peer)
+                matcher = Matcher(self.engine, self.inventory)
+                held = held_by(peer, matcher)
                 if held is None:
                     return self._swept(peer)
-                names = tuple(self._names(peer, Matcher(self.engine, self.inventory)))
+                names = tuple(self._names(peer, matcher))
                 return Outside(held.unmapped(), names=names)
-
-    def _held(self, peer: Peer) -> Addresses | None:
-        """The addresses of a peer that is nothing but addresses."""
-        match peer:
-            case Networks(addresses):
-                return addresses
-            case NetworkGroup():
-                return self.inventory.networks(peer)
-            case Labelled(labels) if self.engine.addresses_match == "pods":
-                known = self.inventory
-                return Addresses.union(
-                    each.addresses
-                    for each in known.network_sets
-                    if labels.matches(set_labels(each, known))
-                )
-        return None
 
     def _lacks(self, peer: Peer) -> bool:
         """Whether the object that would say it is not there, or none of its kind is."""

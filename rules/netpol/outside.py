@@ -14,9 +14,10 @@ from itertools import groupby, pairwise
 from operator import attrgetter, itemgetter, or_
 from typing import TypeAlias
 
+from rules.netpol.engines.calico import set_labels
 from rules.netpol.inventory import Inventory
 from rules.netpol.match import ALWAYS, NEVER, Match
-from rules.netpol.matching import Strip
+from rules.netpol.matching import Matcher, Strip
 from rules.netpol.model import Grant, NamedPort, PeerEntry, Unknown
 from rules.netpol.peers import (
     Fqdn,
@@ -205,7 +206,7 @@ def _asks_names(grant: Grant) -> bool:
 
 
 def _cut(side: Side, rule: Applied[Grant], family: Family) -> Iterator[tuple[int, Match]]:
-    footprint = _footprint(rule.cause)
+    footprint = _area(rule.cause, side.matcher)
     if footprint is None:
         asked = _asked(rule.cause, side.matcher.inventory, family)
         start, stop = _ends(family)
@@ -222,6 +223,35 @@ def _cut(side: Side, rule: Applied[Grant], family: Family) -> Iterator[tuple[int
 def _match(side: Side, rule: Applied[Grant], addresses: Addresses) -> Match:
     end = Networks(addresses)
     return side.matcher.grant(rule.cause, rule.about, side.pod, end)
+
+
+def _area(grant: Grant, matcher: Matcher) -> Addresses | None:
+    """The addresses that a grant may match in this cluster; None if only its peers can say."""
+    found = []
+    for entry in grant.peers:
+        held = held_by(entry.peer, matcher) if isinstance(entry, PeerEntry) else None
+        if held is None:
+            return None
+        found.append(held)
+    return Addresses.union(found)
+
+
+def held_by(peer: Peer, matcher: Matcher) -> Addresses | None:
+    """The addresses of a peer that is nothing but addresses; None of another."""
+    inventory = matcher.inventory
+    match peer:
+        case Networks(addresses):
+            return addresses
+        case NetworkGroup():
+            return inventory.networks(peer)
+        case Labelled(labels) if matcher.engine.addresses_match == "pods":
+            sets = (
+                each.addresses
+                for each in inventory.network_sets
+                if labels.matches(set_labels(each, inventory))
+            )
+            return Addresses.union(sets)
+    return None
 
 
 def _footprint(grant: Grant) -> Addresses | None:
