@@ -7,7 +7,7 @@ what a rule led to before was judged when it came.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from rules.model import ADDRESS_SETS, Path
@@ -15,6 +15,8 @@ from rules.netpol.census import addresses_of
 from rules.netpol.destinations import Compass, Outside
 from rules.netpol.dialects.calico import domain
 from rules.netpol.index import Index
+from rules.netpol.inventory import Inventory
+from rules.netpol.keys import Key
 from rules.netpol.model import Grant, PeerEntry, Policy, Unknown
 from rules.netpol.naming import names_in, names_it, naming
 from rules.netpol.sets import V4, V6, Addresses
@@ -91,6 +93,7 @@ def _widenings(review: Review, cluster: Cluster) -> tuple[Widening, ...]:
     if before is after:
         return ()
     names = names_it(before, after, key)
+    alone = _Alone(before, key), _Alone(after, key)
     return tuple(
         Widening(grant, met)
         for where, policy in naming(before, after, key)
@@ -98,7 +101,7 @@ def _widenings(review: Review, cluster: Cluster) -> tuple[Widening, ...]:
         for grant in policy.grants
         if (grant.direction, grant.action) == ("egress", "allow")
         for entry in names_in(grant, names)
-        if (met := _more(before, after, where, entry)) != Outside()
+        if (met := _more(alone, where, entry)) != Outside()
     )
 
 
@@ -110,11 +113,28 @@ def _is_of_tenants(asked: Asked, where: str, policy: Policy) -> bool:
     return any(True for _ in asked.homes(policy.subject))
 
 
-def _more(before: Index, after: Index, where: str, entry: PeerEntry) -> Outside:
-    """What the entry holds after, and did not before."""
-    was, now = (
-        Compass(index.engine, index.network(where).matcher.inventory).outside(entry)
-        for index in (before, after)
-    )
-    left = tuple(name for name in now.names if name not in was.names)
+@dataclass(frozen=True)
+class _Alone:
+    """An index in which there is no other set: what the others hold does not count for this one."""
+
+    index: Index
+    key: Key
+
+    def outside(self, where: str, entry: PeerEntry) -> Outside:
+        """What the entry holds outside by the set."""
+        return Compass(self.index.engine, self._inventory(where)).outside(entry)
+
+    def _inventory(self, where: str) -> Inventory:
+        known = self.index.network(where).matcher.inventory
+        name, home = self.key.name, self.key.namespace
+        sets = (each for each in known.network_sets if (each.namespace, each.name) == (home, name))
+        groups = (each for each in known.cidr_groups if each.name == name)
+        return replace(known, network_sets=tuple(sets), cidr_groups=tuple(groups))
+
+
+def _more(alone: tuple[_Alone, _Alone], where: str, entry: PeerEntry) -> Outside:
+    """What the entry holds by the set after its change, and did not before."""
+    was, now = (each.outside(where, entry) for each in alone)
+    known = frozenset(was.names)
+    left = tuple(name for name in now.names if name not in known)
     return Outside(now.addresses - was.addresses, names=left)
