@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,6 +13,7 @@ from rules.netpol.inventory import NOWHERE, End, Inventory, Pod, PodEnd
 from rules.netpol.known import Known
 from rules.netpol.match import ALWAYS, MAYBE, NEVER, Match
 from rules.netpol.model import Grant, NamedPort, PeerEntry, PortEntry, Subject, Unknown
+from rules.netpol.names import ends_of, fixed_part
 from rules.netpol.peers import (
     AllOf,
     AnyOf,
@@ -103,8 +105,9 @@ class Matcher:
 
     def _peers(self, entries: tuple[PeerEntry | Unknown, ...], end: End) -> Match:
         if isinstance(end, Fqdn) and len(entries) > _FEW:
-            exact, others = self._names.of(entries, _by_name)
-            entries = (*others, *exact.get(end.pattern, ()))
+            named, others = self._names.of(entries, _by_name)
+            near = (entry for part in ends_of(end.pattern) for entry in named.get(part, ()))
+            entries = (*others, *near)
         return Match.any(
             _unread(entry) if isinstance(entry, Unknown) else self.peer(entry.peer, end)
             for entry in entries
@@ -140,16 +143,15 @@ class Matcher:
 
 
 def _by_name(entries: _Entries) -> tuple[dict[str, _Entries], _Entries]:
-    """The entries that one name alone can meet, by that name, and all others."""
-    exact: dict[str, _Entries] = {}
-    others = []
+    """The entries that are names, by what is fixed of each, and all others."""
+    named: dict[str, list[PeerEntry | Unknown]] = defaultdict(list)
+    others: list[PeerEntry | Unknown] = []
     for entry in entries:
-        peer = entry.peer if isinstance(entry, PeerEntry) else None
-        if isinstance(peer, Fqdn) and "*" not in peer.pattern:
-            exact[peer.pattern] = (entry,)
+        if isinstance(entry, PeerEntry) and isinstance(entry.peer, Fqdn):
+            named[fixed_part(entry.peer.pattern)].append(entry)
         else:
             others.append(entry)
-    return exact, tuple(others)
+    return {part: tuple(found) for part, found in named.items()}, tuple(others)
 
 
 def within(addresses: Addresses, end: End, inventory: Inventory) -> Match:

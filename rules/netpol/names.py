@@ -6,6 +6,7 @@ alone is every name.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 EVERY_NAME = "*"
@@ -18,6 +19,22 @@ def covers(wide: str, narrow: str) -> bool:
     if wide in (EVERY_NAME, narrow):
         return True
     return narrow != EVERY_NAME and _holds(wide.split("."), narrow.split("."))
+
+
+def fixed_part(pattern: str) -> str:
+    """The end of a pattern in which nothing varies: `example.com` of `*.example.com`."""
+    labels = pattern.split(".")
+    kept: list[str] = []
+    while labels and "*" not in labels[-1]:
+        kept.append(labels.pop())
+    return ".".join(reversed(kept))
+
+
+def ends_of(pattern: str) -> Iterator[str]:
+    """The fixed parts, one of which each pattern has that covers this one."""
+    labels = pattern.split(".")
+    yield from (".".join(labels[first:]) for first in range(len(labels)))
+    yield ""
 
 
 def _holds(wide: list[str], narrow: list[str]) -> bool:

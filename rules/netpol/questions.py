@@ -86,15 +86,6 @@ def reaches(pattern: str, listed: Iterable[str]) -> list[str]:
     return [name for name in listed if covers(pattern, name)]
 
 
-def fixed_part(pattern: str) -> str:
-    """The end of a pattern in which nothing varies: `example.com` of `*.example.com`."""
-    labels = pattern.split(".")
-    kept: list[str] = []
-    while labels and "*" not in labels[-1]:
-        kept.insert(0, labels.pop())
-    return ".".join(kept)
-
-
 def is_world(addresses: Addresses) -> bool:
     """Whether more than half of all addresses of a family are in the set, whoever wrote it how."""
     sizes = {

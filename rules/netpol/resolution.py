@@ -9,12 +9,13 @@ tigera/docs calico-enterprise/network-policy/domain-based-policy.mdx.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from rules.netpol.dialects.cilium import normal
 from rules.netpol.engine import Engine
 from rules.netpol.model import L7, Grant, PeerEntry, PortEntry
-from rules.netpol.names import covers
+from rules.netpol.names import covers, ends_of, fixed_part
 from rules.netpol.peers import Fqdn, leaves
 
 DNS = 53
@@ -25,12 +26,15 @@ def unresolvable(grants: Iterable[Grant], engine: Engine) -> Iterator[tuple[Gran
     grants = tuple(grants)
     if engine.learns == "traffic" and any(map(_opens_dns, grants)):
         return
-    asked = [name for grant in grants if grant.l7 is L7.DNS for name in _questions(grant)]
+    asked: dict[str, set[str]] = defaultdict(set)
+    for name in (name for grant in grants if grant.l7 is L7.DNS for name in _questions(grant)):
+        asked[fixed_part(name)].add(name)
     for grant in grants:
         if grant.action != "allow" or grant.direction != "egress":
             continue
         for name in _names(grant):
-            if not any(covers(wide, name) for wide in asked):
+            near = (wide for part in ends_of(name) for wide in asked.get(part, ()))
+            if not any(covers(wide, name) for wide in near):
                 yield grant, name
 
 

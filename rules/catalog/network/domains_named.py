@@ -21,7 +21,8 @@ from rules.model import (
     Path,
     rule,
 )
-from rules.netpol.questions import fixed_part, names
+from rules.netpol.names import fixed_part
+from rules.netpol.questions import names
 from rules.patch import lookup
 from rules.policies import Asked, place_of_name
 from rules.review import Cluster, Review
