@@ -6,7 +6,8 @@ alone is every name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 EVERY_NAME = "*"
@@ -19,6 +20,20 @@ def covers(wide: str, narrow: str) -> bool:
     if wide in (EVERY_NAME, narrow):
         return True
     return narrow != EVERY_NAME and _holds(wide.split("."), narrow.split("."))
+
+
+class Patterns:
+    """Many patterns, of which few need to be looked at for one name."""
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self._by_end: dict[str, list[str]] = defaultdict(list)
+        for pattern in dict.fromkeys(patterns):
+            self._by_end[fixed_part(pattern)].append(pattern)
+
+    def cover(self, narrow: str) -> bool:
+        """Whether one of them covers a pattern."""
+        near = (wide for part in ends_of(narrow) for wide in self._by_end.get(part, ()))
+        return any(covers(wide, narrow) for wide in near)
 
 
 def fixed_part(pattern: str) -> str:

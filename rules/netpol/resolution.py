@@ -9,13 +9,12 @@ tigera/docs calico-enterprise/network-policy/domain-based-policy.mdx.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from rules.netpol.dialects.cilium import normal
 from rules.netpol.engine import Engine
 from rules.netpol.model import L7, Grant, PeerEntry, PortEntry
-from rules.netpol.names import covers, ends_of, fixed_part
+from rules.netpol.names import Patterns
 from rules.netpol.peers import Fqdn, leaves
 
 DNS = 53
@@ -26,15 +25,12 @@ def unresolvable(grants: Iterable[Grant], engine: Engine) -> Iterator[tuple[Gran
     grants = tuple(grants)
     if engine.learns == "traffic" and any(map(_opens_dns, grants)):
         return
-    asked: dict[str, set[str]] = defaultdict(set)
-    for name in (name for grant in grants if grant.l7 is L7.DNS for name in _questions(grant)):
-        asked[fixed_part(name)].add(name)
+    asked = Patterns(name for grant in grants if grant.l7 is L7.DNS for name in _questions(grant))
     for grant in grants:
         if grant.action != "allow" or grant.direction != "egress":
             continue
         for name in _names(grant):
-            near = (wide for part in ends_of(name) for wide in asked.get(part, ()))
-            if not any(covers(wide, name) for wide in near):
+            if not asked.cover(name):
                 yield grant, name
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from rules.frames import admin, calico, cilium, cluster, enterprise
 from rules.model import ADMIN_POLICIES, CALICO_POLICIES, CILIUM_POLICIES, Finding, rule
-from rules.netpol.names import covers
+from rules.netpol.names import Patterns
 from rules.netpol.questions import names
 from rules.patch import lookup
 from rules.policies import Asked, place_of_name
@@ -35,11 +35,12 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """Tells what a pattern does not match, where nothing else of the rule does."""
     for grant in {grant.path: grant for grant in Asked(review, cluster).grants("egress")}.values():
         found = list(names(grant))
+        patterns = Patterns(pattern for _, pattern in found)
         for entry, pattern in found:
             head, _, apex = pattern.partition(".")
             if head.strip("*") or not apex or "*" in apex or "." not in apex:
                 continue
-            if not any(covers(other, apex) for _, other in found):
+            if not patterns.cover(apex):
                 inner = "" if head == "**" else f" nor a.b.{apex}"
                 path = place_of_name(review, entry)
                 yield Finding(
