@@ -26,6 +26,11 @@ def cilium(
     return f"{{kind: {kind}, metadata: {{name: a}}, spec: {spec}}}"
 
 
+def enterprise(example: str) -> str:
+    """An example of `calico`, on a cluster with Calico Enterprise."""
+    return example.replace("engine: calico", "engine: calico, calico: enterprise", 1)
+
+
 def calico(
     rule: str, kind: str = "GlobalNetworkPolicy", direction: Direction = "egress", more: str = ""
 ) -> str:

@@ -108,6 +108,10 @@ CALICO_TERMS = (
     *_of_calico(("GlobalNetworkSet", "globalnetworksets"), ("Tier", "tiers")),
 )
 """What policies of Calico name, or stand in."""
+TIERS = tuple(kind for kind in CALICO_TERMS if kind.kind == "Tier")
+CALICO_SETS = tuple(kind for kind in CALICO_TERMS if kind not in TIERS)
+ADDRESS_SETS = (CILIUM_CIDR_GROUP, *CALICO_SETS)
+"""Networks, and names, that policies mean by naming the object that lists them."""
 CILIUM_POLICIES = (CILIUM_POLICY, CILIUM_CLUSTERWIDE_POLICY)
 ADMIN_POLICIES = (ADMIN_POLICY, BASELINE_POLICY, CLUSTER_POLICY)
 NETWORK_POLICIES = (NETWORK_POLICY, *CILIUM_POLICIES, *ADMIN_POLICIES, *CALICO_POLICIES)

@@ -112,6 +112,9 @@ _CHANGES: Mapping[str, Callable[[JSON, PortEntry | NamedPort, int], Narrowing]] 
 
 def _calico(value: JSON, entry: PortEntry | NamedPort, number: int) -> Narrowing:
     """An item of `destination.ports`, or a rule without any, where `protocol` is its place."""
+    if entry.path[-1] == "services":
+        what = f"is {quote(lookup(value, entry.path))}, behind which stands port {number},"
+        return Narrowing(entry.path, what, "lead to a Service that speaks TLS", ())
     if entry.path[-1] != "protocol":
         shown, change = quote(lookup(value, entry.path)), Operation("replace", entry.path, HTTPS)
         return Narrowing(entry.path, f"is {shown}", "set it to 443", (change,))

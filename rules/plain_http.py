@@ -15,12 +15,13 @@ from typing import Literal, NamedTuple
 from rules.model import Level
 from rules.netpol import sets
 from rules.netpol.destinations import Outside, Reach, Surroundings
-from rules.netpol.dialects.cilium import covers
 from rules.netpol.model import Grant, NamedPort, Origin, PeerEntry, PortEntry, Unknown
+from rules.netpol.names import covers
 from rules.netpol.peers import Fqdn, Networks
 from rules.netpol.questions import CLEAR, exemption, opened
 from rules.netpol.sets import Addresses
 from rules.policies import Asked
+from rules.widening import Widening
 
 Ports = Literal["hard", "soft", "proxy", "unknown"]
 Numbers = Mapping[Ports, Sequence[int]]
@@ -91,6 +92,27 @@ def ports_of(
         if found:
             return ports, found[0]
     return ("hard", entry.first) if grant.l7 in CLEAR else None
+
+
+def worst_of_set(
+    asked: Asked, widening: Widening, standard: Standard
+) -> tuple[Level, Outside] | None:
+    """The worst that a rule comes to open by a set, and where that leads; None: nothing bad."""
+    grant, found = widening.grant, widening.outside
+    if exemption(grant) or standard.spares(found):
+        return None
+    opens = (
+        ports_of(grant, entry, standard.numbers, asked)
+        for entry in grant.ports
+        if not isinstance(entry, Unknown)
+    )
+    met: list[tuple[Level, Outside]] = [
+        (level, Outside(addresses - standard.exempt, names=found.names * (reach == "public")))
+        for ports, _ in filter(None, opens)
+        for reach, addresses in standard.around.classes(found).items()
+        if (level := standard.level(reach, ports))
+    ]
+    return min(met, key=lambda each: each[0] != "deny", default=None)
 
 
 def worst_of(asked: Asked, grant: Grant, ports: Ports, standard: Standard) -> Worst | None:

@@ -14,6 +14,7 @@ from functools import cached_property, lru_cache, partial
 from rules.model import JSON, Path
 from rules.netpol.destinations import Compass, Outside, union
 from rules.netpol.dialects import calico, kubernetes
+from rules.netpol.dialects.calico import is_of_enterprise
 from rules.netpol.engine import Api, Engine
 from rules.netpol.engines import engine_of
 from rules.netpol.homes import Home, confinement, named_homes
@@ -22,9 +23,18 @@ from rules.netpol.inventory import NAME_LABEL, Inventory
 from rules.netpol.keys import EVERYWHERE
 from rules.netpol.languages import translate
 from rules.netpol.masking import Mask, mask, pins
-from rules.netpol.model import Action, Direction, Grant, PeerEntry, Policy, Subject, Unknown
+from rules.netpol.model import (
+    Action,
+    Direction,
+    Grant,
+    PeerEntry,
+    Policy,
+    PortEntry,
+    Subject,
+    Unknown,
+)
 from rules.netpol.parts import size
-from rules.netpol.peers import Anywhere, Entity, Fqdn, Networks, Peer, Services
+from rules.netpol.peers import Anywhere, Entity, Fqdn, Networks, Peer, ServiceRef, Services
 from rules.patch import lookup
 from rules.pods import mapping
 from rules.proposal import propose
@@ -59,22 +69,31 @@ def _translate(value: JSON, review: Review) -> tuple[Policy, ...]:
     return translate(_named(value, review), namespace=review.namespace)
 
 
-def faults(review: Review) -> tuple[Unknown, ...]:
+def faults(review: Review, network: Network) -> tuple[Unknown, ...]:
     """All of the object that means not what it says, or cannot be read.
 
     Of what users write for Calico's API server both readings count, with it and without: it may
-    not be there, and what it would refuse then is stored.
+    not be there, and what it would refuse then is stored. Names of domains are at fault as far as
+    the Calico of this cluster does not know them.
     """
     policies = written(review)
-    found = policies[0].unknowns if policies else ()
+    found = _told(policies[0], network) if policies else ()
     if review.group != calico.API_GROUP or review.kind not in calico.KINDS:
         return found
     stored = calico.translate(
         _named(review.object, review), namespace=review.namespace, door="native"
     )
-    told = tuple(each for each in stored.unknowns if each.consequence in {"void", "as-read"})
+    unknowns = _told(stored, network)
+    told = tuple(each for each in unknowns if each.consequence in {"void", "as-read"})
     places = {each.path for each in told}
     return (*told, *(each for each in found if each.path not in places))
+
+
+def _told(policy: Policy, network: Network) -> tuple[Unknown, ...]:
+    if policy.origin.group == CILIUM:
+        return engine_at(network).reads(policy).unknowns
+    knows = network.engine == "calico" and network.enterprise
+    return tuple(each for each in policy.unknowns if is_of_enterprise(each) in (None, knows))
 
 
 def _named(value: JSON, review: Review) -> JSON:
@@ -90,26 +109,35 @@ def api_of(review: Review) -> Api:
 
 
 @lru_cache(maxsize=16)
-def engine_at(name: str, version: str) -> Engine:
+def _engine(name: str, version: str, enterprise: bool) -> Engine:  # noqa: FBT001  # a key
+    return engine_of(name, version, enterprise=enterprise)
+
+
+def engine_at(network: Network) -> Engine:
     """The engine that the rulebook names."""
-    return engine_of(name, version)
+    return _engine(*_key(network))
+
+
+def _key(network: Network) -> tuple[str, str, bool]:
+    """Which engine it is: hashed more often than all that a Network says should be."""
+    return network.engine, network.version, network.enterprise
 
 
 def is_enforced(review: Review, network: Network) -> bool:
     """Whether the engine of this cluster enforces objects of the kind."""
-    return engine_at(network.engine, network.version).enforces(api_of(review), network.enforced)
+    return engine_at(network).enforces(api_of(review), network.enforced)
 
 
 @lru_cache(maxsize=16)
-def _compass(name: str, version: str) -> Compass:
+def _compass(name: str, version: str, enterprise: bool) -> Compass:  # noqa: FBT001  # a key
     """For what does not depend on the cluster."""
-    return Compass(engine_at(name, version), Inventory())
+    return Compass(_engine(name, version, enterprise), Inventory())
 
 
 @lru_cache(maxsize=1 << 14)
-def _outside(name: str, version: str, entry: PeerEntry | Unknown) -> Outside:
+def _outside(key: tuple[str, str, bool], entry: PeerEntry | Unknown) -> Outside:
     """What an entry holds outside: many rules ask, and most policies ask alike."""
-    return _compass(name, version).outside(entry)
+    return _compass(*key).outside(entry)
 
 
 @dataclass(frozen=True)  # without slots: what follows is found once
@@ -127,7 +155,7 @@ class Asked:
     @cached_property
     def engine(self) -> Engine:
         """What enforces policies here."""
-        return engine_at(self.network.engine, self.network.version)
+        return engine_at(self.network)
 
     @property
     def names_reach_addresses(self) -> bool:
@@ -155,11 +183,35 @@ class Asked:
                 if grant.action == action and direction in (None, grant.direction):
                     yield grant
 
+    def met(self, direction: Direction) -> Iterator[Grant]:
+        """The grants that allow; those of Services on the ports that stand behind these here.
+
+        Of a Service behind which nothing is known they are all ports. Needs all of NETWORK.
+        """
+        for grant in self.grants(direction):
+            yield self._served(grant)
+
+    def _served(self, grant: Grant) -> Grant:
+        refs = [entry.peer for entry in grant.peers if isinstance(entry, PeerEntry)]
+        services = [ref for ref in refs if isinstance(ref, ServiceRef) and not ref.every_port]
+        if not services or len(services) < len(grant.peers):
+            return grant
+        around = self.cluster.network.surroundings
+        behind = {port for ref in services for port in around.ports(ref.namespace or "", ref.name)}
+        held = {name for e in grant.ports if isinstance(e, PortEntry) for name in e.protocols}
+        path = (*grant.path, "destination", "services")
+        ports = tuple(
+            PortEntry(path, (protocol,), *((number, number) if number else ()))
+            for protocol, number in sorted(behind, key=str)
+            if protocol in held
+        )
+        return replace(grant, ports=ports) if behind else grant
+
     def outside(self, entry: PeerEntry | Unknown) -> Outside:
         """What an entry of a grant holds outside the cluster, here and now."""
-        network = self.network
-        if not _compass(network.engine, network.version).depends(entry):
-            return _outside(network.engine, network.version, entry)
+        key = _key(self.network)
+        if not _compass(*key).depends(entry):
+            return _outside(key, entry)
         index = self.cluster.network
         known: dict[PeerEntry | Unknown, Outside] = self.review.new.once("outside", index, dict)
         if entry not in known:

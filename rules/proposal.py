@@ -5,7 +5,8 @@ Rules that ask the same of one review share one answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import islice
@@ -13,6 +14,7 @@ from typing import TypeAlias
 
 from rules.content import Content
 from rules.model import JSON, NAMESPACE, POD
+from rules.netpol import naming
 from rules.netpol.changes import DIRECTIONS
 from rules.netpol.engine import Api
 from rules.netpol.entries import Entry, statement_of
@@ -20,7 +22,7 @@ from rules.netpol.exits import is_closed
 from rules.netpol.index import Index
 from rules.netpol.inventory import Pod
 from rules.netpol.keys import EVERYWHERE, Key, twins_of
-from rules.netpol.model import Direction, Grant, Origin
+from rules.netpol.model import Direction, Grant, Origin, Policy
 from rules.netpol.sides import Side
 from rules.pods import mapping
 from rules.review import Cluster, Review
@@ -176,7 +178,7 @@ def _propose(review: Review, cluster: Cluster, index: Index) -> Proposal:
 
 def _loosened(review: Review, before: Index, after: Index) -> frozenset[Direction]:
     """Of a policy, the directions in which it isolates less than it did."""
-    if review.kind in (POD.kind, NAMESPACE.kind):
+    if review.kind in (POD.kind, NAMESPACE.kind, naming.TIER):
         return frozenset(DIRECTIONS)
     was, now = (
         {
@@ -192,8 +194,7 @@ def _loosened(review: Review, before: Index, after: Index) -> frozenset[Directio
 def _alone(index: Index, key: Key) -> Index:
     """The index without what else is known of the object: that goes, and changes, with it."""
     for twin in twins_of(key):
-        if index.policies_at(twin):
-            index = index.hold(Entry(twin, None))
+        index = index.hold(Entry(twin, None))
     return index
 
 
@@ -209,10 +210,24 @@ def _subjects(review: Review, before: Index, after: Index) -> Iterator[Subject]:
             was = replace(pod, namespace=before.home(name))
             yield Subject(before, after, was, pod, count)
         return
-    key = key_in(review)
-    meant = (*before.policies_at(key), *after.policies_at(key))
-    for pod, count in after.subjects(key.namespace, meant):
-        yield Subject(before, after, pod, pod, count)
+    for where, policies in _concerned(before, after, key_in(review)).items():
+        for pod, count in after.subjects(where, policies):
+            yield Subject(before, after, pod, pod, count)
+
+
+def _concerned(before: Index, after: Index, key: Key) -> Mapping[str, Sequence[Policy]]:
+    """The policies that a change is about, and whose pods they may select: one place, or several.
+
+    Those that name an object of the cluster are looked up everywhere where one of them is about
+    all of it.
+    """
+    if key.api.kind not in naming.KINDS:
+        return {key.namespace: (*before.policies_at(key), *after.policies_at(key))}
+    found: dict[str, list[Policy]] = defaultdict(list)
+    for where, policy in naming.naming(before, after, key):
+        found[where].append(policy)
+    every = [policy for policies in found.values() for policy in policies]
+    return {EVERYWHERE: every} if EVERYWHERE in found else found
 
 
 def key_in(review: Review) -> Key:

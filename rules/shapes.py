@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from rules.model import (
+    ADDRESS_SETS,
     BINDING,
     CALICO_STAGED,
     CILIUM_POLICIES,
@@ -21,13 +22,13 @@ from rules.model import (
     JSON,
     NAMESPACE,
     NETWORK_POLICIES,
-    NETWORK_SETS,
     PERSISTENT_VOLUME,
     POD,
     RUNTIME_CLASS,
     SECRET_PROVIDER_CLASS,
     SERVICE,
     STORAGE_CLASS,
+    TIERS,
     WORKLOADS,
     Finding,
     Kind,
@@ -123,7 +124,18 @@ SHAPES: Mapping[str, Shape] = {
     BINDING.kind: {"metadata": _METADATA},
     **{
         kind.kind: {"metadata": _METADATA, "spec": dict}
-        for kind in (*NETWORK_POLICIES, *CALICO_STAGED, *NETWORK_SETS)
+        for kind in (*NETWORK_POLICIES, *CALICO_STAGED)
+    },
+    **{
+        kind.kind: {
+            "metadata": _METADATA,
+            "spec": {"nets": [str], "externalCIDRs": [str], "allowedEgressDomains": [str]},
+        }
+        for kind in ADDRESS_SETS
+    },
+    **{
+        kind.kind: {"metadata": _METADATA, "spec": {"defaultAction": str, "order": object}}
+        for kind in TIERS
     },
     **{
         kind.kind: {"metadata": _METADATA, "spec": dict, "specs": [dict]}

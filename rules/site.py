@@ -93,6 +93,11 @@ class Network:
     cidrs: Cidrs = Cidrs()
     imds_restriction: bool = False
 
+    @property
+    def enterprise(self) -> bool:
+        """Whether Calico, where it is the engine, is Calico Enterprise or Calico Cloud."""
+        return self.calico == "enterprise"
+
 
 @dataclass(frozen=True, slots=True)
 class Messages:

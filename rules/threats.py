@@ -66,13 +66,14 @@ class Threats:
     def pattern(self, pattern: str) -> str | None:
         """An entry that a pattern covers, or is below of; a pattern of every name says nothing new.
 
-        `*` is any run inside one label, and a leading `**.` one label or more. None where too many
-        names of the list would have to be looked at.
+        `*` is any run inside one label, and a label `**` one label or more: what stands before it
+        is not looked at. None where too many names of the list would have to be.
         """
         if "*" not in pattern:
             return self.domain(pattern)
-        if _EVERY_NAME.fullmatch(pattern):
-            return ""
+        if _EVERY_NAME.fullmatch(pattern) or pattern.endswith(".**"):
+            return None if pattern.strip("*.") else ""
+        pattern = "".join(pattern.rpartition("**.")[1:])
         deep = pattern.startswith("**.")
         wanted = [re.split(r"\*+", label) for label in pattern.removeprefix("**.").split(".")]
         fixed = pattern.rpartition("*")[2].partition(".")[2]

@@ -13,9 +13,11 @@ from functools import cache
 from typing import get_args
 
 from rules.model import (
+    ADDRESS_SETS,
     NETWORK_POLICIES,
     NETWORK_POLICY,
     POD,
+    TIERS,
     Finding,
     Kind,
     OperationName,
@@ -33,7 +35,8 @@ Field = tuple[str, str]
 Place = tuple[Kind, str, OperationName]
 """A kind, its subresource and an operation."""
 
-# Policies of all languages are judged by what they change in one index: tests/network has them all.
+_IN_THE_INDEX = (*NETWORK_POLICIES, *ADDRESS_SETS, *TIERS)
+"""Judged by what they change in one index, of whatever language: tests/network has them all."""
 
 BELOW = len(("spec", "containers", 0))
 """The length of the path of a container."""
@@ -113,7 +116,7 @@ class Cover:
             place
             for place in self.asked
             if place not in self.proved
-            and not (place[0] in NETWORK_POLICIES and NETWORK_POLICY in self.rule.reads)
+            and not (place[0] in _IN_THE_INDEX and NETWORK_POLICY in self.rule.reads)
         ]
         found = [f"{operation} of {resource(kind, part)}" for kind, part, operation in unproved]
         for seat in SEATS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rules.model import CALICO_STAGED, ISTIO, NETWORK_POLICIES, NETWORK_SETS
+from rules.model import ADDRESS_SETS, CALICO_STAGED, ISTIO, NETWORK_POLICIES, TIERS
 from tests.coverage import EXCUSED, Cover, covers, resource
 from tests.coverage_page import sent
 from tests.pages import rule_page
@@ -35,8 +35,8 @@ ASKED = {
     "replicasets.apps": WRITTEN,
     "jobs.batch": WRITTEN,
     "cronjobs.batch": WRITTEN,
-    **{resource(kind, ""): WRITTEN for kind in (*CALICO_STAGED, *NETWORK_SETS)},
-    **{resource(kind, ""): DELETED for kind in NETWORK_POLICIES},
+    **{resource(kind, ""): WRITTEN for kind in CALICO_STAGED},
+    **{resource(kind, ""): DELETED for kind in (*NETWORK_POLICIES, *ADDRESS_SETS, *TIERS)},
     **{resource(kind, ""): DELETED for kind in ISTIO},
 }
 """What must be asked about (sandbox-and-mesh 1.5, contracts 7)."""

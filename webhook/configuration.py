@@ -17,11 +17,12 @@ from typing import Literal, get_args
 import yaml
 
 from rules.model import (
+    ADDRESS_SETS,
     CALICO_STAGED,
     ISTIO,
     JSON,
     NETWORK_POLICIES,
-    NETWORK_SETS,
+    TIERS,
     WORKLOADS,
     Kind,
     OperationName,
@@ -120,7 +121,7 @@ ENTRIES: Mapping[str, Entry] = {
     ),
     **{
         f"{kind.resource}.{kind.group}": _NETWORK_POLICIES if kind.namespaced else _CLUSTER_POLICIES
-        for kind in (*NETWORK_POLICIES, *CALICO_STAGED, *NETWORK_SETS)
+        for kind in (*NETWORK_POLICIES, *CALICO_STAGED, *ADDRESS_SETS, *TIERS)
     },
     **{f"{kind.resource}.{kind.group}": _ISTIO for kind in ISTIO},
     "configmaps": Entry("mesh-config", root=True, conditions={"shared-config": _SHARED_CONFIG}),

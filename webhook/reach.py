@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path as FilePath
 
-from rules.netpol import census, connections, explain
+from rules.netpol import census, connections, explain, terms
 from rules.netpol.connections import (
     EVERY_PORT,
     EVERYONE,
@@ -99,7 +99,8 @@ def reach(question: Question, stdin: Callable[[], bytes]) -> Answer:
 def _engine(question: Question, site: Site | None) -> Engine:
     if site is None:
         return engine_of(question.engine or "spec", NEWEST_CILIUM)
-    return engine_of(question.engine or site.engine, site.version)
+    name = question.engine or site.engine
+    return engine_of(name, site.version, enterprise=site.enterprise)
 
 
 def _identified(question: Question, documents: Iterable[Document]) -> dict[Identity, Document]:
@@ -139,7 +140,12 @@ class _Case:
         )
         survey = Survey(Network.of(self.engine, inventory, policies), self.question.asked)
         self._check_ends(survey)
-        rows, uncertain = [], [*self._uncounted(policies, inventory), *self._unmerged(survey)]
+        rows: list[Row] = []
+        uncertain = [
+            *self._uncounted(policies, inventory),
+            *self._unread(),
+            *self._unmerged(survey),
+        ]
         for connection in sorted(survey.connections(), key=_order):
             uncertain += self._uncertain(survey, connection)
             if connection.verdict.allowed:
@@ -182,6 +188,14 @@ class _Case:
                 if unknown.consequence != "undecided" or isinstance(policy.subject, Unknown):
                     doubt = Doubt(policy.origin, unknown.path, unknown.reason)
                     yield self._doubt("", "", doubt)
+
+    def _unread(self) -> Iterator[Uncertain]:
+        """What policies name and would not find in the sets, groups and tiers given."""
+        enterprise = self.site is not None and self.site.enterprise
+        for identity, document in self.objects.items():
+            if terms.is_read(identity.kind, self.engine):
+                for unknown in terms.faults(document.value, enterprise=enterprise):
+                    yield Uncertain("", "", identity, unknown.path, unknown.reason)
 
     def _unmerged(self, survey: Survey) -> Iterator[Uncertain]:
         for pod, conflict in survey.conflicts:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from rules.netpol.dialects.calico.domains import domain
 from rules.netpol.fields import (
     JSON,
     is_order,
@@ -216,15 +217,15 @@ def _is_stored(value: JSON) -> bool:
         return spec.get("defaultAction") in (None, "Deny", "Pass") and not moved
     return not checked or (
         _RESERVED_LABEL not in labels_of(value)
-        and all(isinstance(each, str) and _addresses(each) for each in listed(spec, "nets"))
+        and all(isinstance(each, str) and addresses_of(each) for each in listed(spec, "nets"))
     )
 
 
 def _network_set(value: JSON, namespace: str) -> NetworkSet:
-    own = namespace_of(value, namespace) if namespace else ""
-    return NetworkSet(
-        own, name_of(value), labels_of(value), _union(listed(mapping(value, "spec"), "nets"))
-    )
+    own, spec = namespace_of(value, namespace) if namespace else "", mapping(value, "spec")
+    names = (domain(each).pattern for each in listed(spec, "allowedEgressDomains"))
+    addresses = _union(listed(spec, "nets"))
+    return NetworkSet(own, name_of(value), labels_of(value), addresses, frozenset(names))
 
 
 def _cidr_group(value: JSON) -> CidrGroup:
@@ -247,10 +248,11 @@ def _tier(value: JSON) -> Tier:
 
 def _union(items: Iterable[Any]) -> Addresses:
     """The addresses of texts, each a network or one address; what is neither holds none."""
-    return Addresses.union([_addresses(item) for item in items if isinstance(item, str)])
+    return Addresses.union([addresses_of(item) for item in items if isinstance(item, str)])
 
 
-def _addresses(item: str) -> Addresses:
+def addresses_of(item: str) -> Addresses:
+    """Those of a network, or of one address; none of what is neither."""
     try:
         return Addresses.cidr(item) if "/" in item else Addresses.between(item, item)
     except InvalidSet:

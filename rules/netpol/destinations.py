@@ -19,7 +19,7 @@ from rules.netpol.engine import Engine
 from rules.netpol.inventory import Inventory
 from rules.netpol.matching import Matcher
 from rules.netpol.model import PeerEntry, Unknown
-from rules.netpol.outside import edges_of, named
+from rules.netpol.outside import edges_of, held_by, named
 from rules.netpol.peers import (
     Anywhere,
     Fqdn,
@@ -91,17 +91,12 @@ class Compass:
             case peer if self._lacks(peer):
                 return _DOUBTFUL
             case peer:
-                held = self._held(peer)
-                return self._swept(peer) if held is None else Outside(held.unmapped())
-
-    def _held(self, peer: Peer) -> Addresses | None:
-        """The addresses of a peer that is nothing but addresses."""
-        match peer:
-            case Networks(addresses):
-                return addresses
-            case NetworkGroup():
-                return self.inventory.networks(peer)
-        return None
+                matcher = Matcher(self.engine, self.inventory)
+                held = held_by(peer, matcher)
+                if held is None:
+                    return self._swept(peer)
+                names = tuple(self._names(peer, matcher))
+                return Outside(held.unmapped(), names=names)
 
     def _lacks(self, peer: Peer) -> bool:
         """Whether the object that would say it is not there, or none of its kind is."""
@@ -123,12 +118,18 @@ class Compass:
                 sure.append(block)
             elif any(each.maybe for each in found):
                 maybe.append(block)
-        names = tuple(leaf.pattern for leaf in leaves(peer) if isinstance(leaf, Fqdn))
+        names = tuple(self._names(peer, matchers[0]))
         stated = Addresses.union(
             leaf.addresses for leaf in leaves(peer) if isinstance(leaf, Networks)
         )
         held, doubtful = (_plain(Addresses.union(some), stated) for some in (sure, maybe))
         return Outside(held, doubtful, names)
+
+    def _names(self, peer: Peer, matcher: Matcher) -> Iterator[str]:
+        yield from (leaf.pattern for leaf in leaves(peer) if isinstance(leaf, Fqdn))
+        if self.engine.set_names:
+            held = {name for one in matcher.inventory.network_sets for name in one.names}
+            yield from (name for name in sorted(held) if matcher.peer(peer, Fqdn(name)))
 
 
 def _dual(inventory: Inventory) -> Inventory:

@@ -153,6 +153,9 @@ class Engine:
     port_names      the numbers that a name stands for at a destination
     entities        entities that are ends of their own in the answers
     names           whether patterns of names are ends of their own
+    set_names       whether sets of networks hold names, too
+    learns          how addresses of names are learnt: from DNS that rules send through a "proxy",
+                    or from all DNS that passes
     conflicts       what it cannot merge among the grants that apply to one pod, in both directions
     """
 
@@ -174,6 +177,8 @@ class Engine:
     port_names: Callable[[NamedPort, End, Inventory], Match] = ports_by_name
     entities: tuple[str, ...] = ()
     names: bool = False
+    set_names: bool = False
+    learns: Literal["proxy", "traffic"] = "proxy"
     conflicts: FindsConflicts = no_conflicts
 
     def implements(self, api: Api) -> bool:

@@ -11,7 +11,8 @@ from functools import cached_property
 
 from rules.netpol.entries import Group
 from rules.netpol.keys import Key
-from rules.netpol.model import Policy
+from rules.netpol.model import PeerEntry, Policy
+from rules.netpol.peers import NetworkGroup, leaves
 from rules.netpol.roster import Roster
 from rules.netpol.shards import changed
 
@@ -29,8 +30,28 @@ class Policies:
 
     @cached_property
     def roster(self) -> Roster:
-        """All of them."""
+        """All of them, to find those of a pod."""
         return Roster.of(policy for each in self.meant.values() for policy in each)
+
+    @property
+    def all(self) -> tuple[Policy, ...]:
+        """All of them."""
+        return self.roster.policies
+
+    @cached_property
+    def grouped(self) -> tuple[Policy, ...]:
+        """Those that name groups of CIDRs."""
+        return tuple(policy for policy in self.all if _names_groups(policy))
+
+
+def _names_groups(policy: Policy) -> bool:
+    return any(
+        isinstance(leaf, NetworkGroup)
+        for grant in policy.grants
+        for entry in grant.peers
+        if isinstance(entry, PeerEntry)
+        for leaf in leaves(entry.peer)
+    )
 
 
 @dataclass(frozen=True, slots=True)

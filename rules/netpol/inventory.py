@@ -115,12 +115,16 @@ class EndpointSlice:
 
 @dataclass(frozen=True, slots=True)
 class NetworkSet:
-    """Calico's NetworkSet, or GlobalNetworkSet where `namespace` is empty."""
+    """Calico's NetworkSet, or GlobalNetworkSet where `namespace` is empty.
+
+    `names` are patterns of domains, of which only Calico Enterprise knows.
+    """
 
     namespace: str
     name: str
     labels: Labels = field(default_factory=dict)
     addresses: Addresses = NOWHERE
+    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

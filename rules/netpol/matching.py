@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,6 +13,7 @@ from rules.netpol.inventory import NOWHERE, End, Inventory, Pod, PodEnd
 from rules.netpol.known import Known
 from rules.netpol.match import ALWAYS, MAYBE, NEVER, Match
 from rules.netpol.model import Grant, NamedPort, PeerEntry, PortEntry, Subject, Unknown
+from rules.netpol.names import ends_of, fixed_part
 from rules.netpol.peers import (
     AllOf,
     AnyOf,
@@ -30,6 +32,9 @@ from rules.netpol.sets import V4, Addresses, Family, Protocol
 Strip: TypeAlias = tuple[tuple[int, Match], ...]
 """From which addresses on a rule matches, and on which ports; before the first it matches none."""
 
+_Entries: TypeAlias = tuple[PeerEntry | Unknown, ...]
+_FEW = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
@@ -39,6 +44,10 @@ class Matcher:
     inventory: Inventory
     _ends: Known[Pod, tuple[PodEnd, ...]] = field(default_factory=Known, compare=False, repr=False)
     _views: Known[End, tuple[View, ...]] = field(default_factory=Known, compare=False, repr=False)
+
+    _names: Known[_Entries, tuple[dict[str, _Entries], _Entries]] = field(
+        default_factory=Known, compare=False, repr=False
+    )
 
     strips: Known[Grant, dict[Family, Strip]] = field(
         default_factory=Known, compare=False, repr=False
@@ -94,7 +103,11 @@ class Matcher:
             case Not(inner):
                 return ~self.peer(inner, end)
 
-    def _peers(self, entries: Iterable[PeerEntry | Unknown], end: End) -> Match:
+    def _peers(self, entries: tuple[PeerEntry | Unknown, ...], end: End) -> Match:
+        if isinstance(end, Fqdn) and len(entries) > _FEW:
+            named, others = self._names.of(entries, _by_name)
+            near = (entry for part in ends_of(end.pattern) for entry in named.get(part, ()))
+            entries = (*others, *near)
         return Match.any(
             _unread(entry) if isinstance(entry, Unknown) else self.peer(entry.peer, end)
             for entry in entries
@@ -127,6 +140,18 @@ class Matcher:
         if isinstance(end, PodEnd) and self.engine.addresses_match == "pods":
             return _inside(end.at, addresses)
         return within(addresses, end, self.inventory)
+
+
+def _by_name(entries: _Entries) -> tuple[dict[str, _Entries], _Entries]:
+    """The entries that are names, by what is fixed of each, and all others."""
+    named: dict[str, list[PeerEntry | Unknown]] = defaultdict(list)
+    others: list[PeerEntry | Unknown] = []
+    for entry in entries:
+        if isinstance(entry, PeerEntry) and isinstance(entry.peer, Fqdn):
+            named[fixed_part(entry.peer.pattern)].append(entry)
+        else:
+            others.append(entry)
+    return {part: tuple(found) for part, found in named.items()}, tuple(others)
 
 
 def within(addresses: Addresses, end: End, inventory: Inventory) -> Match:

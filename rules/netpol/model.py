@@ -273,5 +273,5 @@ class Policy:
 
     @property
     def counts(self) -> bool:
-        """Whether the object is stored and read at all."""
+        """Whether the object is stored and read at all: of a policy as its engine reads it."""
         return not any(each.consequence in {"refused", "void"} for each in self.unknowns)

@@ -14,10 +14,12 @@ from itertools import groupby, pairwise
 from operator import attrgetter, itemgetter, or_
 from typing import TypeAlias
 
+from rules.netpol.engines.calico import set_labels
 from rules.netpol.inventory import Inventory
 from rules.netpol.match import ALWAYS, NEVER, Match
-from rules.netpol.matching import Strip
+from rules.netpol.matching import Matcher, Strip
 from rules.netpol.model import Grant, NamedPort, PeerEntry, Unknown
+from rules.netpol.names import ends_of, fixed_part
 from rules.netpol.peers import (
     Fqdn,
     Labelled,
@@ -74,13 +76,13 @@ class Names:
 
     def __init__(self, side: Side) -> None:
         self._side = side
-        self._exact: dict[str, list[_Spot]] = defaultdict(list)
+        self._named: dict[str, list[_Spot]] = defaultdict(list)
         self._others: list[_Spot] = []
         for spot, rule in _spots(side):
-            names = _exact(rule.cause)
-            if names is not None:
-                for name in names:
-                    self._exact[name].append(spot)
+            parts = _named_parts(rule.cause)
+            if parts is not None:
+                for part in parts:
+                    self._named[part].append(spot)
             elif _may_be_named(rule.cause):
                 self._others.append(spot)
 
@@ -90,7 +92,8 @@ class Names:
 
     def near(self, end: Fqdn) -> Side:
         """The side with no other rules than those that may match."""
-        return _narrowed(self._side, [*self._others, *self._exact.get(end.pattern, ())])
+        near = {spot for part in ends_of(end.pattern) for spot in self._named.get(part, ())}
+        return _narrowed(self._side, [*self._others, *near])
 
 
 def _narrowed(side: Side, spots: Iterable[_Spot]) -> Side:
@@ -105,11 +108,11 @@ def _narrowed(side: Side, spots: Iterable[_Spot]) -> Side:
     return replace(side, stages=tuple(stages))
 
 
-def _exact(grant: Grant) -> list[str] | None:
-    """The names of a rule that is about nothing but names, none of them a pattern."""
+def _named_parts(grant: Grant) -> set[str] | None:
+    """What is fixed of the names of a rule that is about nothing but names."""
     peers = [entry.peer for entry in grant.peers if isinstance(entry, PeerEntry)]
-    names = [peer.pattern for peer in peers if isinstance(peer, Fqdn) and "*" not in peer.pattern]
-    return list(dict.fromkeys(names)) if len(names) == len(grant.peers) else None
+    names = [fixed_part(peer.pattern) for peer in peers if isinstance(peer, Fqdn)]
+    return set(names) if len(names) == len(grant.peers) else None
 
 
 def _may_be_named(grant: Grant) -> bool:
@@ -205,7 +208,7 @@ def _asks_names(grant: Grant) -> bool:
 
 
 def _cut(side: Side, rule: Applied[Grant], family: Family) -> Iterator[tuple[int, Match]]:
-    footprint = _footprint(rule.cause)
+    footprint = _area(rule.cause, side.matcher)
     if footprint is None:
         asked = _asked(rule.cause, side.matcher.inventory, family)
         start, stop = _ends(family)
@@ -222,6 +225,35 @@ def _cut(side: Side, rule: Applied[Grant], family: Family) -> Iterator[tuple[int
 def _match(side: Side, rule: Applied[Grant], addresses: Addresses) -> Match:
     end = Networks(addresses)
     return side.matcher.grant(rule.cause, rule.about, side.pod, end)
+
+
+def _area(grant: Grant, matcher: Matcher) -> Addresses | None:
+    """The addresses that a grant may match in this cluster; None if only its peers can say."""
+    found = []
+    for entry in grant.peers:
+        held = held_by(entry.peer, matcher) if isinstance(entry, PeerEntry) else None
+        if held is None:
+            return None
+        found.append(held)
+    return Addresses.union(found)
+
+
+def held_by(peer: Peer, matcher: Matcher) -> Addresses | None:
+    """The addresses of a peer that is nothing but addresses; None of another."""
+    inventory = matcher.inventory
+    match peer:
+        case Networks(addresses):
+            return addresses
+        case NetworkGroup():
+            return inventory.networks(peer)
+        case Labelled(labels) if matcher.engine.addresses_match == "pods":
+            sets = (
+                each.addresses
+                for each in inventory.network_sets
+                if labels.matches(set_labels(each, inventory))
+            )
+            return Addresses.union(sets)
+    return None
 
 
 def _footprint(grant: Grant) -> Addresses | None:

@@ -14,6 +14,7 @@ from rules.netpol.sets import FIRST_PORT, LAST_PORT, Addresses, InvalidSet
 from rules.selectors import EVERYTHING, InvalidSelector, LabelSelector, Path, describe
 
 _Read = TypeVar("_Read")
+UNKNOWN_FIELD = "an unknown field"
 
 
 def split(read: Iterable[_Read | Unknown]) -> tuple[tuple[_Read, ...], tuple[Unknown, ...]]:
@@ -55,7 +56,7 @@ def strangers(node: Mapping[Any, Any], known: tuple[str, ...], path: Path) -> It
         if field not in known and value is not None:
             name = field if isinstance(field, str) else describe(field)
             wanted = f"one of {', '.join(known)}"
-            yield Unknown((*path, name), "an unknown field", wanted, "as-read")
+            yield Unknown((*path, name), UNKNOWN_FIELD, wanted, "as-read")
 
 
 def nulls(node: Mapping[Any, Any], path: Path, known: tuple[str, ...]) -> Iterator[Unknown]:

@@ -90,10 +90,7 @@ class NetworkGroup:
 
 @dataclass(frozen=True, slots=True)
 class Fqdn:
-    """Names, in lower case, without a final dot.
-
-    `*` is any run inside one label; a leading `**.` is one label or more; `*` alone is every name.
-    """
+    """Names: a pattern as `names` writes them."""
 
     pattern: str
 

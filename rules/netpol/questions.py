@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rules.netpol.dialects.cilium import EndpointSelector, covers
+from rules.netpol.dialects.cilium import EndpointSelector
 from rules.netpol.model import L7, Grant, NamedPort, PeerEntry, PortEntry, Unknown
+from rules.netpol.names import covers
 from rules.netpol.peers import Fqdn, Labelled, leaves
 from rules.netpol.sets import FIRST_PORT, LAST_PORT, Addresses
 
@@ -83,15 +84,6 @@ def reaches(pattern: str, listed: Iterable[str]) -> list[str]:
     if not pattern.strip("*."):
         return []
     return [name for name in listed if covers(pattern, name)]
-
-
-def fixed_part(pattern: str) -> str:
-    """The end of a pattern in which nothing varies: `example.com` of `*.example.com`."""
-    labels = pattern.split(".")
-    kept: list[str] = []
-    while labels and "*" not in labels[-1]:
-        kept.insert(0, labels.pop())
-    return ".".join(kept)
 
 
 def is_world(addresses: Addresses) -> bool:

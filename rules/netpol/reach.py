@@ -117,7 +117,9 @@ class Network:
                 for entry in grant.peers
                 if isinstance(entry, PeerEntry)
             )
-            yield from sorted({peer for peer in peers if isinstance(peer, Fqdn)}, key=str)
+            named = {peer for peer in peers if isinstance(peer, Fqdn)}
+            sets = self.matcher.inventory.network_sets if engine.set_names else ()
+            yield from sorted(named | {Fqdn(each) for one in sets for each in one.names}, key=str)
 
     def _tier(self, name: str) -> Tier:
         # a tier that nobody made comes last and ends in deny
@@ -135,8 +137,9 @@ class Network:
 def read(policies: Iterable[Policy], engine: Engine) -> Iterator[Policy]:
     """Those of the policies that count, as the engine reads them, made ready to be asked."""
     for policy in policies:
-        if policy.counts and not policy.staged:
-            yield _compact(engine.reads(policy))
+        meant = engine.reads(policy)
+        if meant.counts and not meant.staged:
+            yield _compact(meant)
 
 
 def _compact(policy: Policy) -> Policy:

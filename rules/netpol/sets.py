@@ -340,8 +340,10 @@ def _network(text: str) -> tuple[Family, int, int]:
     address = _read(host)
     bits = 0 if address is None else _BITS[address[0]]
     if address is None or not _PREFIX.fullmatch(prefix) or int(prefix) > bits:
-        wanted = "a network in CIDR notation such as 10.0.0.0/8 or fd00::/8"
-        raise InvalidSet(describe(text), wanted)
+        such = (
+            "such as 10.0.0.0/8 or fd00::/8" if address is None or prefix else f"like {text}/{bits}"
+        )
+        raise InvalidSet(describe(text), f"a network in CIDR notation {such}")
     size = 1 << bits - int(prefix)
     first = address[1] & -size
     return address[0], first, first + size

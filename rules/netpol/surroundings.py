@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from rules.netpol.engine import Api
 from rules.netpol.inventory import NOWHERE, TIERS, EndpointSlice, Inventory, Service
 from rules.netpol.keys import Key
-from rules.netpol.sets import Addresses
+from rules.netpol.sets import Addresses, Protocol
 from rules.netpol.shards import Shards
 
 SERVICE = Api("", "Service")
@@ -95,6 +95,11 @@ class Surroundings:
         """The addresses that stand behind the Service of that name."""
         slices = self.backing.get((namespace, name)) or ()
         return Addresses.union(each.addresses for each in slices)
+
+    def ports(self, namespace: str, name: str) -> frozenset[tuple[Protocol, int | None]]:
+        """The ports that stand behind it; a None number: every one."""
+        slices = self.backing.get((namespace, name)) or ()
+        return frozenset(port for each in slices for port in each.ports)
 
 
 def _rebacked(backing: Backing, old: EndpointSlice | None, new: EndpointSlice | None) -> Backing:

@@ -67,7 +67,8 @@ def _fates(case: Case) -> Iterator[tuple[int, str, str]]:
         if policy is not None:
             refused = matcher.engine.refuses(policy, matcher.inventory)
             told = _FATES.get(case.lost.get(index, ""), "counts")
-            yield index, _fate((*policy.unknowns, *refused)), told
+            read = matcher.engine.reads(policy).unknowns
+            yield index, _fate((*read, *refused)), told
 
 
 def _fate(unknowns: Iterable[Unknown]) -> str:

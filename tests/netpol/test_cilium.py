@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from rules.netpol import census
-from rules.netpol.dialects.cilium import covers
 from rules.netpol.dialects.cilium.names import normal
 from rules.netpol.dialects.cilium.ports import number
 from rules.netpol.engine import Conflict
@@ -16,6 +15,7 @@ from rules.netpol.engines import engine_of
 from rules.netpol.inventory import NOWHERE, End, Namespace, Pod, PodEnd, PortName
 from rules.netpol.languages import translate
 from rules.netpol.model import L7, Direction, Grant, Policy
+from rules.netpol.names import covers
 from rules.netpol.outside import Names
 from rules.netpol.peers import Entity, Fqdn, Networks
 from rules.netpol.reach import Network

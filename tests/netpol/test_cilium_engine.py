@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from rules.netpol.dialects.cilium import GROUP, covers
+from rules.netpol.dialects.cilium import GROUP
 from rules.netpol.engine import Engine, Resolved, View
 from rules.netpol.engines import engine_of
 from rules.netpol.engines.cilium.ends import selectors
@@ -31,6 +31,7 @@ from rules.netpol.inventory import (
 from rules.netpol.languages import translate
 from rules.netpol.match import Match
 from rules.netpol.model import Direction, Grant, Policy, Unknown
+from rules.netpol.names import covers
 from rules.netpol.peers import Entity, Fqdn, Networks
 from rules.netpol.reach import Network
 from rules.netpol.sets import Addresses, Ports

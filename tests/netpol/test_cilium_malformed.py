@@ -203,3 +203,15 @@ def test_ten_thousand_rules_are_read() -> None:
     found = translate(put(("spec", "egress"), rules))[0]
     assert len([grant for grant in found.grants if grant.direction == "egress"]) == 12_501
     assert found.unknowns == ()
+
+
+def test_a_requirement_is_refused_since_1_19_and_until_then_may_narrow_a_denial() -> None:
+    rules = [{"toEndpoints": [{}], "toRequires": [{"matchLabels": {"a": "b"}}]}]
+    spec = {"endpointSelector": {}, "egress": rules, "egressDeny": rules}
+    node = {"kind": "CiliumNetworkPolicy", "metadata": {"name": "a"}, "spec": spec}
+    (policy,) = translate(node)
+    for version, consequence in (("1.18", "undecided"), ("1.19", "refused")):
+        told = engine_of("cilium", version).reads(policy).unknowns
+        assert [each.consequence for each in told] == [consequence] * 2
+    allowed, denied = policy.grants
+    assert [isinstance(each, Unknown) for each in (*allowed.peers, *denied.peers)] == [False, True]

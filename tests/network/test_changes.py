@@ -56,6 +56,15 @@ OBJECTS: dict[str, JSON] = {
         " {name: own, namespace: t}, spec: {selector: all(), types: [Ingress]}}",
         "global": "{apiVersion: projectcalico.org/v3, kind: GlobalNetworkPolicy, metadata:"
         " {name: all}, spec: {selector: all(), types: [Egress]}}",
+        "to-service": "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata:"
+        " {name: s, namespace: t}, spec: {selector: all(), types: [Egress], egress:"
+        " [{action: Allow, destination: {services: {name: a, namespace: t}}}]}}",
+        **{
+            f"slice-{port}": "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata:"
+            " {name: a-1, namespace: t, labels: {kubernetes.io/service-name: a}},"
+            f" endpoints: [{{addresses: [198.51.100.7]}}], ports: [{{port: {port}}}]}}"
+            for port in (80, 443)
+        },
         "net-set": "{apiVersion: crd.projectcalico.org/v1, kind: NetworkSet, metadata:"
         " {name: own, namespace: t}, spec: {nets: [9.9.9.9/32]}}",
     }.items()
@@ -129,6 +138,13 @@ def test_what_a_grant_opens_beside_an_isolation_is_told_with_class_and_port() ->
 def test_what_a_first_policy_closes_is_information() -> None:
     (said,) = _said("no-silent-opening", "pod", new="closed")
     assert said.startswith("info CLOSED: closes every port to the Internet; closes")
+
+
+def test_a_rule_about_a_service_opens_the_ports_that_stand_behind_it() -> None:
+    (said,) = _said("no-plain-http-egress", "slice-80", new="to-service", network=CALICO)
+    assert said.startswith('deny PLAIN-HTTP: is {"name": "a", "namespace": "t"}, behind which')
+    assert not _said("no-plain-http-egress", "slice-443", new="to-service", network=CALICO)
+    assert not _said("instance-metadata-unreachable", "slice-80", new="to-service", network=CALICO)
 
 
 _CALICO = (

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rules.frames import admin, cilium, cluster
-from rules.model import ADMIN_POLICIES, CILIUM_POLICIES, Finding, rule
+from rules.frames import admin, calico, cilium, cluster, enterprise
+from rules.model import ADMIN_POLICIES, CALICO_POLICIES, CILIUM_POLICIES, Finding, rule
 from rules.netpol.questions import names, reaches
+from rules.patch import lookup
 from rules.policies import Asked, place_of_name
 from rules.review import Cluster, Review
 from rules.words import enumerate_words, quote
@@ -27,10 +28,11 @@ WARN = [
     cilium(f"[{{toFQDNs: [{{matchPattern: '*.microsoft.com'}}], {_443}}}]"),
     admin("{action: Allow, to: [{domainNames: ['*.microsoftonline.com']}]}"),
     cluster("{action: Accept, to: [{domainNames: [graph.microsoft.com]}]}"),
+    enterprise(calico("{action: Allow, destination: {domains: [graph.microsoft.com]}}")),
 ]
 
 
-@rule(kinds=(*CILIUM_POLICIES, *ADMIN_POLICIES), severity="medium")
+@rule(kinds=(*CILIUM_POLICIES, *ADMIN_POLICIES, *CALICO_POLICIES), severity="medium")
 def check(
     review: Review, cluster: Cluster, *, endpoints: Sequence[str] = ENDPOINTS
 ) -> Iterator[Finding]:
@@ -39,10 +41,11 @@ def check(
         for entry, pattern in names(grant):
             reached = reaches(pattern, endpoints)
             if reached:
+                path = place_of_name(review, entry)
                 yield Finding(
                     check="CLOUD-CONTROL-PLANE",
-                    path=place_of_name(review, entry),
-                    message=f"is {quote(pattern)}, which covers "
+                    path=path,
+                    message=f"is {quote(lookup(review.object, path))}, which covers "
                     f"{enumerate_words(reached, 'and')}, the control plane of the cloud; leave it "
                     "out",
                     found=pattern,

@@ -83,7 +83,7 @@ def check(
 ) -> Iterator[Finding]:
     """`resolvers`, `resolver_names`: public ones, as CIDRs and as names."""
     asked = Asked(review, cluster)
-    grants = list(asked.grants("egress"))
+    grants = list(asked.met("egress"))
     found = [pattern for grant in grants for _, pattern in names(grant)]
     named = any(not reaches(pattern, resolver_names) for pattern in found)
     asking = [(grant, port) for grant in grants for port in _dns_ports(grant)]

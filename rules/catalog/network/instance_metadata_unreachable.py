@@ -13,15 +13,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rules.frames import admin, calico, cilium, cluster, kubernetes
-from rules.model import NETWORK, NETWORK_POLICIES, Finding, rule
-from rules.netpol.destinations import METADATA, union
+from rules.model import ADDRESS_SETS, NETWORK, NETWORK_POLICIES, Finding, rule
+from rules.netpol.destinations import METADATA, Outside, union
 from rules.netpol.model import Grant, PeerEntry
 from rules.netpol.peers import Networks
 from rules.netpol.questions import entries, exemption, has_names, opens
 from rules.netpol.sets import Addresses, Ports
+from rules.patch import lookup
 from rules.policies import Asked, whereto
 from rules.proposal import origin_shown
 from rules.review import Cluster, Review
+from rules.widening import place_of, shown, widenings_of
+from rules.words import quote
 
 HTTP = 80
 _OPEN = "[{to: [{ipBlock: {cidr: %s}}], ports: [{port: %d}]}]"
@@ -58,14 +61,14 @@ WARN = [
 ]
 
 
-@rule(kinds=NETWORK_POLICIES, reads=NETWORK, severity="high")
+@rule(kinds=(*NETWORK_POLICIES, *ADDRESS_SETS), reads=NETWORK, severity="high")
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """One Finding for each rule that opens it."""
     asked = Asked(review, cluster)
     if cluster.site.network.imds_restriction:
         return
     special = union(METADATA)
-    for grant in asked.grants("egress"):
+    for grant in asked.met("egress"):
         by_name = asked.names_reach_addresses and has_names(grant)
         if exemption(grant) or not (opens(grant, HTTP) or by_name):
             continue  # what must be TLS, or DNS, is not what the metadata speaks
@@ -74,10 +77,29 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
             if reached:
                 yield _finding(asked, grant, entry, reached)
                 break
+    for widening in widenings_of(review, cluster):
+        reached = widening.outside.addresses & special
+        if reached and opens(widening.grant, HTTP) and not exemption(widening.grant):
+            yield _finding_of_set(review, widening.grant, reached)
+
+
+def _finding_of_set(review: Review, grant: Grant, reached: Addresses) -> Finding:
+    path, by = place_of(review, Outside(reached)), shown(grant)
+    return Finding(
+        check="IMDS",
+        path=path,
+        message=f"is {quote(lookup(review.object, path))}, so {by} opens port 80 of "
+        f"{_address(reached)}, the metadata of the node; leave it out",
+        found=[by, _address(reached)],
+    )
+
+
+def _address(reached: Addresses) -> str:
+    return next(net for net in METADATA if union((net,)) & reached).partition("/")[0]
 
 
 def _finding(asked: Asked, grant: Grant, entry: PeerEntry, reached: Addresses) -> Finding:
-    address = next(net for net in METADATA if union((net,)) & reached).partition("/")[0]
+    address = _address(reached)
     mask = asked.mask(grant)
     hidden_by = mask.hider([Networks(reached)], Ports.of("TCP", HTTP)) if mask else None
     today = f", denied as yet by {origin_shown(hidden_by)}" if hidden_by else ""

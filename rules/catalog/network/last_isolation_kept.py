@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rules.model import NETWORK, NETWORK_POLICIES, Finding, rule
+from rules.model import NETWORK, NETWORK_POLICIES, TIERS, Finding, rule
 from rules.netpol.changes import DIRECTIONS
 from rules.netpol.inventory import Pod
 from rules.proposal import propose, shown
@@ -64,7 +64,7 @@ DENY = [
 
 
 @rule(
-    kinds=NETWORK_POLICIES,
+    kinds=(*NETWORK_POLICIES, *TIERS),
     operations=("UPDATE", "DELETE"),
     reads=NETWORK,
     transition=True,

@@ -15,9 +15,10 @@ from collections.abc import Iterator
 
 from rules.egress import Outside
 from rules.evidence import aliases_of
-from rules.frames import admin, cilium, cluster
+from rules.frames import admin, calico, cilium, cluster, enterprise
 from rules.listing import Met, meet_host, meet_outside
 from rules.model import (
+    ADDRESS_SETS,
     JSON,
     NETWORK,
     NETWORK_POLICIES,
@@ -38,9 +39,11 @@ from rules.policies import Asked, place_of_name, whereto, written
 from rules.review import Cluster, Review
 from rules.shapes import misshapen
 from rules.threats import Threats
+from rules.widening import items_of, shown, widenings_of
 from rules.words import quote
 
 CHECK = "THREAT-LIST"
+SETS = frozenset(kind.kind for kind in ADDRESS_SETS)
 POLICIES = frozenset(kind.kind for kind in NETWORK_POLICIES)
 
 
@@ -61,6 +64,7 @@ def _within(example: str) -> str:
     return f"{{{told}, threats: [c2.bad.example, 203.0.113.0/24]}}"
 
 
+_DOMAIN = "{action: Allow, protocol: TCP, destination: {domains: [%s], ports: [443]}}"
 _443 = "toPorts: [{ports: [{port: '443', protocol: TCP}]}]"
 _CCNP = "CiliumClusterwideNetworkPolicy"
 _NAMED = f"[{{toFQDNs: [{{%s}}], {_443}}}]"
@@ -83,6 +87,8 @@ _CLOSED = (
 ALLOW = [
     _within(cilium(_NAMED % "matchName: bad.example")),
     _within(cilium(_NAMED % "matchPattern: '*'")),
+    _within(enterprise(calico(_DOMAIN % "bad.example"))),
+    _within(enterprise(calico(_DOMAIN % "'*'"))),
     _to("0.0.0.0/0"),
     _to("198.51.100.7/32"),
     _entry("bad.example"),
@@ -102,6 +108,9 @@ DENY = [
     _within(cilium(f"[{{toCIDRSet: [{{cidr: 203.0.113.0/28}}], {_443}}}]", kind=_CCNP)),
     _within(admin("{action: Allow, to: [{networks: [203.0.113.7/32]}]}")),
     _within(cluster("{action: Accept, to: [{domainNames: [c2.bad.example]}]}")),
+    _within(enterprise(calico(_DOMAIN % "c2.bad.example"))),
+    _within(enterprise(calico(_DOMAIN % "a.c2.bad.example", "NetworkPolicy"))),
+    _within(enterprise(calico(_DOMAIN % "'*.bad.example'"))),
     _entry("cdn.example", ", endpoints: [{address: 203.0.113.9}]"),
     _env("https://c2.bad.example"),
     _env("http://203.0.113.7:8080/"),
@@ -111,7 +120,7 @@ INFO = [_env("https://c2.bad.example", _CLOSED)]
 
 
 @rule(
-    kinds=(*NETWORK_POLICIES, SERVICE_ENTRY, *PODS),
+    kinds=(*NETWORK_POLICIES, *ADDRESS_SETS, SERVICE_ENTRY, *PODS),
     also=((POD, "ephemeralcontainers"),),
     reads=NETWORK,
     shaped=True,
@@ -126,6 +135,8 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
         yield from _judge_entry(mapping(review.object, "spec"), threats)
     elif review.group != POD.group and review.kind in POLICIES:
         yield from _judge_policy(Asked(review, cluster), threats)
+    elif review.kind in SETS:
+        yield from _judge_set(review, cluster, threats)
     else:
         yield from _judge_pod(review, cluster, threats)
 
@@ -147,7 +158,7 @@ def _judge_entry(spec: JSON, threats: Threats) -> Iterator[Finding]:
 
 def _judge_policy(asked: Asked, threats: Threats) -> Iterator[Finding]:
     for policy in written(asked.review):
-        for unknown in policy.unknowns:
+        for unknown in asked.engine.reads(policy).unknowns:
             if "egress" in unknown.path or len(unknown.path) < len(("spec", "egress")):
                 yield _finding(unknown.path, unknown.reason, Met(None))
     for grant in asked.grants("egress"):
@@ -155,6 +166,17 @@ def _judge_policy(asked: Asked, threats: Threats) -> Iterator[Finding]:
             met = meet_outside(asked.outside(entry), threats)
             if met is not None and isinstance(entry, PeerEntry):
                 yield _finding(*_stated(asked.review, entry), met)
+
+
+def _judge_set(review: Review, cluster: Cluster, threats: Threats) -> Iterator[Finding]:
+    """A set of networks that rules deny by may well hold threats: rules that allow it count."""
+    listed = [(path, part, meet_outside(part, threats)) for path, part in items_of(review)]
+    for path, part, met in listed:
+        opens = (each for each in widenings_of(review, cluster) if met and each.opens(part))
+        widening = next(opens, None)
+        if met is not None and widening is not None:
+            state = f"is {quote(lookup(review.object, path))}, opened by {shown(widening.grant)}"
+            yield _finding(path, state, met)
 
 
 def _stated(review: Review, entry: PeerEntry) -> tuple[Path, str]:

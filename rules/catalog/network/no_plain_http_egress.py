@@ -8,6 +8,9 @@ TLS: 443 is accepted, and what speaks on it is not looked at. No ports means eve
 Server names prove TLS, and so do both TLS blocks together; HTTP rules without them prove that there
 is none.
 
+Of a set of networks that is judged which policies that name it come to open by it, whoever denies
+that today.
+
 Where a denial by another rule hides the port from all pods that the rule is about, it warns: who
 takes the denial away opens it.
 """
@@ -16,17 +19,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rules.frames import admin, calico, cilium, cluster, kubernetes
-from rules.model import NETWORK, NETWORK_POLICIES, Finding, Fix, Operation, rule
+from rules.frames import admin, calico, cilium, cluster, enterprise, kubernetes
+from rules.model import ADDRESS_SETS, NETWORK, NETWORK_POLICIES, Finding, Fix, Operation, rule
 from rules.narrowing import Narrowing, narrowing
 from rules.netpol.destinations import PRIVATE, Surroundings, union
 from rules.netpol.model import Grant, NamedPort, PeerEntry, PortEntry, Unknown
 from rules.netpol.peers import Fqdn
 from rules.netpol.questions import CLEAR
-from rules.plain_http import Ports, Standard, Worst, ports_of, worst_of
+from rules.patch import lookup
+from rules.plain_http import Ports, Standard, Worst, ports_of, worst_of, worst_of_set
 from rules.policies import Asked, subject_of, whereto
 from rules.proposal import origin_shown
 from rules.review import Cluster, Review
+from rules.widening import Widening, place_of, shown, widenings_of
+from rules.words import quote
 
 _WORLD = "[{to: [{ipBlock: {cidr: %s}}], ports: [%s]}]"
 _TO_80 = "toPorts: [{ports: [{port: '80', protocol: TCP}]}]"
@@ -35,7 +41,14 @@ _NAME = "toFQDNs: [{matchName: example.com}]"
 _BRIDGED = "originatingTLS: {secret: {name: a}}, terminatingTLS: {secret: {name: a}}"
 _HTTP = "rules: {http: [{method: GET}]}"
 _NOT_DB = "{action: Allow, protocol: TCP, destination: {notSelector: role == 'db', ports: [80]}}"
+_DOMAIN = "{action: Allow, protocol: TCP, destination: {domains: [example.com]%s}}"
 _TO_NET = "{action: Allow, destination: {nets: [198.51.100.0/24]}}"
+_TO_SERVICE = "{action: Allow, destination: {services: {name: a, namespace: default}}}"
+_SERVED = (
+    "{cluster: [{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: a-1, "
+    "namespace: default, labels: {kubernetes.io/service-name: a}}, "
+    "endpoints: [{addresses: [198.51.100.7]}], ports: [{port: %d}]}], %s"
+)
 _ALL = "to: [{networks: [0.0.0.0/0]}]"
 ALLOW = [
     kubernetes("[]"),
@@ -51,6 +64,8 @@ ALLOW = [
     cilium(f"[{{toCIDRSet: [{{cidr: 0.0.0.0/0, except: [0.0.0.0/0]}}], {_TO_80}}}]"),
     calico(_NOT_DB, "NetworkPolicy"),
     calico(_TO_NET).replace("engine: calico", "engine: cilium"),
+    enterprise(calico(_DOMAIN % ", ports: [443]")),
+    _SERVED % (443, calico(_TO_SERVICE)[1:]),
     admin(f"{{action: Deny, {_ALL}}}"),
 ]
 DENY = [
@@ -71,6 +86,9 @@ DENY = [
     f" [{{toCIDR: [192.0.2.0/24], {_TO_80}}}]}}]}}",
     calico(_NOT_DB),
     calico(_TO_NET, "NetworkPolicy"),
+    calico(_DOMAIN % ", ports: [80]"),
+    enterprise(calico(_DOMAIN % ", ports: [80]")),
+    enterprise(calico(_DOMAIN % "", "NetworkPolicy")),
     admin(f"{{action: Allow, {_ALL}, ports: [{{portNumber: {{protocol: TCP, port: 80}}}}]}}"),
     admin(f"{{action: Allow, {_ALL}}}"),
     cluster(
@@ -94,7 +112,7 @@ INFO = [
 ]
 
 
-@rule(kinds=NETWORK_POLICIES, reads=NETWORK, severity="high")
+@rule(kinds=(*NETWORK_POLICIES, *ADDRESS_SETS), reads=NETWORK, severity="high")
 def check(  # noqa: PLR0913  # what may be set in the rulebook
     review: Review,
     cluster: Cluster,
@@ -119,8 +137,10 @@ def check(  # noqa: PLR0913  # what may be set in the rulebook
         tuple(text.lower().rstrip(".") for text in allowed_http if "/" not in text),
         strict,
     )
-    for grant in asked.grants("egress"):
+    for grant in asked.met("egress"):
         yield from _judge(asked, grant, standard)
+    for widening in widenings_of(review, cluster):
+        yield from _judge_set(asked, widening, standard)
 
 
 def _judge(asked: Asked, grant: Grant, standard: Standard) -> Iterator[Finding]:
@@ -141,6 +161,22 @@ def _judge(asked: Asked, grant: Grant, standard: Standard) -> Iterator[Finding]:
             yield _finding(asked, told, ports, worst)
 
 
+def _judge_set(asked: Asked, widening: Widening, standard: Standard) -> Iterator[Finding]:
+    worst = worst_of_set(asked, widening, standard)
+    if worst is not None:
+        level, met = worst
+        path = place_of(asked.review, met)
+        stated, by = quote(lookup(asked.review.object, path)), shown(widening.grant)
+        yield Finding(
+            check="PLAIN-HTTP",
+            path=path,
+            message=f"is {stated}, to which {by} lets plain HTTP out; leave it out, or let that "
+            "rule open 443 (plain-HTTP egress)",
+            found=[by, *map(str, met.addresses.texts()), *met.names],
+            level=level,
+        )
+
+
 def _finding(asked: Asked, told: Narrowing, ports: Ports, worst: Worst) -> Finding:
     peer, level, exempted_by, hidden_by = worst
     review, where = asked.review, whereto(asked.review, peer)
@@ -154,7 +190,7 @@ def _finding(asked: Asked, told: Narrowing, ports: Ports, worst: Worst) -> Findi
         message=f"{what} to {where}{doubt}{today}; {cure} (plain-HTTP egress)",
         found=[ports, where],
         level=level,
-        fix=Fix(patch, safe=unset),
+        fix=Fix(patch, safe=unset) if patch else None,
         why=f"it lets {subject_of(review)} send data unencrypted to {where}",
         exempted_by=exempted_by,
     )

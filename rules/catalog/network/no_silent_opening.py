@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from rules.model import NETWORK, NETWORK_POLICIES, Finding, Level, rule
+from rules.model import ADDRESS_SETS, NETWORK, NETWORK_POLICIES, TIERS, Finding, Level, rule
 from rules.netpol.changes import DIRECTIONS, Change, Stretch, alike, changed
 from rules.netpol.destinations import PRIVATE, Outside, Surroundings
 from rules.netpol.explain import words
@@ -54,7 +54,7 @@ INFO = [f"{{object: {_CLOSED}, cluster: [{_POD}]}}"]
 
 
 @rule(
-    kinds=NETWORK_POLICIES,
+    kinds=(*NETWORK_POLICIES, *ADDRESS_SETS, *TIERS),
     operations=("CREATE", "UPDATE", "DELETE"),
     reads=NETWORK,
     transition=True,
@@ -63,11 +63,12 @@ INFO = [f"{{object: {_CLOSED}, cluster: [{_POD}]}}"]
 def check(review: Review, cluster: Cluster, *, most_groups: int = 200) -> Iterator[Finding]:
     """`most_groups`: how many groups of pods are looked at while somebody waits."""
     proposal = propose(review, cluster)
+    same = proposal.before.surroundings is proposal.after.surroundings
     changes = [
         change
         for each in proposal.subjects[:most_groups]
         for direction in DIRECTIONS
-        if not alike(each.former[direction], each.future[direction])
+        if not (same and alike(each.former[direction], each.future[direction]))
         for change in changed(each.now, each.count, each.former[direction], each.future[direction])
         if change.isolated != (True, False)
     ]

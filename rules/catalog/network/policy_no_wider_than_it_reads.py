@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rules.frames import calico, cilium
+from rules.frames import calico, cilium, enterprise
 from rules.model import (
     CALICO_POLICIES,
     CALICO_STAGED,
@@ -23,6 +23,7 @@ from rules.model import (
     rule,
 )
 from rules.netpol.model import Grant, PeerEntry, Unknown
+from rules.netpol.parts import UNKNOWN_FIELD
 from rules.netpol.peers import Anywhere, Services
 from rules.netpol.questions import entries, is_world, leaves_its_limits
 from rules.patch import lookup
@@ -48,6 +49,7 @@ ALLOW = [
     cilium(f"[{{toFQDNs: [{{matchName: example.com}}], {_PORTS}}}]"),
     cilium(f"[{{toEndpoints: [{_LACKING % 'app'}], {_PORTS}}}]"),
     calico("{action: Allow, protocol: TCP, destination: {nets: [10.0.0.0/8], ports: [443]}}"),
+    enterprise(calico("{action: Allow, destination: {domains: [example.com]}}", "NetworkPolicy")),
     _CNP % ("spec", "{matchLabels: {a: b}}"),
 ]
 DENY = [
@@ -58,6 +60,8 @@ DENY = [
     _CNP % ("cilium, version: '1.20', enforced: ['policy.networking.k8s.io/*']", _LACKING % "a"),
     calico("{action: Allow, destination: {nets: [example.com]}}"),
     calico("{action: Allow, destination: {domains: [example.com]}}", "NetworkPolicy"),
+    enterprise(calico("{action: Allow, destination: {domains: ['www.g*.com']}}")),
+    enterprise(calico("{action: Deny, destination: {domains: [a.com]}}")),
     calico("{action: Allow, destination: {nets: [10.0.0.0/33]}}", "StagedNetworkPolicy"),
     "{apiVersion: crd.projectcalico.org/v1, kind: NetworkPolicy, metadata: {name: a},"
     " spec: {selector: 'all()) || (all()'}}",
@@ -75,7 +79,8 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """Speaks as SERVICE-OPEN, RESERVED-SELECTOR and CALICO-OPEN."""
     asked = Asked(review, cluster)
     if review.group in CALICO:
-        yield from map(_open, (each for each in faults(review) if each.consequence == "as-read"))
+        told = faults(review, cluster.site.network)
+        yield from map(_open, (each for each in told if each.consequence == "as-read"))
         return
     for grant in {grant.path: grant for grant in asked.grants()}.values():
         if review.group == CILIUM:
@@ -93,7 +98,7 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
 
 def _open(unknown: Unknown) -> Finding:
     message = f"is {unknown.found}, by which Calico reads more; must be {unknown.wanted}"
-    if unknown.found == "an unknown field":
+    if unknown.found == UNKNOWN_FIELD:
         message = "is unknown to Calico and cut off, so all is wider without it; leave it out"
     return Finding(
         check="CALICO-OPEN",

@@ -53,7 +53,9 @@ STAGED = tuple(kind for kind in CALICO_STAGED if "Kubernetes" not in kind.kind)
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """Each part that voids the whole object."""
     check = "CALICO-VOID" if review.group in CALICO else "CILIUM-VOID"
-    for unknown in dict.fromkeys((*faults(review), *_by_engine(review, cluster))):
+    for unknown in dict.fromkeys(
+        (*faults(review, cluster.site.network), *_by_engine(review, cluster))
+    ):
         if unknown.consequence == "void" and not _is_told_elsewhere(unknown):
             follows = "" if review.group in CALICO else ", so Cilium throws the whole policy away"
             yield Finding(

@@ -13,13 +13,16 @@ NEWEST_CILIUM = "1.20"
 NAMES = ("spec", "cilium", "calico", "npm")
 
 
-def engine_of(name: str, version: str = NEWEST_CILIUM) -> Engine:
-    """The engine of that name. Of the others than Cilium the version does not matter."""
+def engine_of(name: str, version: str = NEWEST_CILIUM, *, enterprise: bool = False) -> Engine:
+    """The engine of that name. Of the others than Cilium the version does not matter.
+
+    `enterprise`: Calico is Calico Enterprise or Calico Cloud.
+    """
     match name:
         case "cilium":
             return cilium.engine(tuple(map(int, re.findall(r"[0-9]+", version)[:2])))
         case "calico":
-            return calico.CALICO
+            return calico.ENTERPRISE if enterprise else calico.CALICO
         case "npm":
             return npm.NPM
         case "spec":

@@ -7,6 +7,22 @@ subject, `selectors` the language in which they say so. Source: projectcalico/ca
 api/pkg/apis/projectcalico/v3, libcalico-go/lib/validator, specification egress 1.3.
 """
 
+from rules.netpol.dialects.calico.domains import (
+    DOMAIN_WANTED,
+    domain,
+    is_of_enterprise,
+    is_supported,
+)
 from rules.netpol.dialects.calico.policy import API_GROUP, CRD_GROUP, GROUPS, KINDS, translate
 
-__all__ = ["API_GROUP", "CRD_GROUP", "GROUPS", "KINDS", "translate"]
+__all__ = [
+    "API_GROUP",
+    "CRD_GROUP",
+    "DOMAIN_WANTED",
+    "GROUPS",
+    "KINDS",
+    "domain",
+    "is_of_enterprise",
+    "is_supported",
+    "translate",
+]

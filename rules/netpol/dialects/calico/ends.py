@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from rules.netpol.dialects.calico.domains import read_domains
 from rules.netpol.dialects.calico.labels import (
     NAMESPACE,
     OF_NAMESPACE,
@@ -69,6 +70,7 @@ class EndReader:
             *self._labels(end),
             *read_nets(self.reader, end, self.path, families),
             *self._services(end),
+            *read_domains(end),
         )
         return parts[0] if len(parts) == 1 else AllOf(parts) if parts else Anywhere()
 

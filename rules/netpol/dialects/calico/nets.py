@@ -24,6 +24,7 @@ _DROPPED = {
 }
 _CIDR = re.compile(r"([^/]+)/0*([0-9]{1,3})")
 _MAPPED_BITS = 96
+_BITS = (32, 128)
 
 
 @dataclass(slots=True)
@@ -59,7 +60,10 @@ def _read(reader: Reader, end: JSON, field: str, path: Path) -> list[Addresses]:
         if read is None:
             reader.fault(at, describe(item), _WANTED, "as-read", _DROPPED[field])
             continue
-        if "/" not in item or not _is_masked(item, read):
+        if "/" not in item:
+            wanted = f"a network in CIDR notation: {item}/{_BITS[bool(read.v6)]}"
+            reader.strict(at, describe(item), wanted)
+        elif not _is_masked(item, read):
             reader.strict(at, describe(item), _WANTED)
         elif field == "notNets" and read in (Addresses.every(V4), Addresses.every(V6)):
             reader.strict(at, describe(item), "less than every address, or nothing is left")

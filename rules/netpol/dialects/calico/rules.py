@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from rules.netpol.dialects.calico.domains import judge_domains
 from rules.netpol.dialects.calico.ends import EndReader, Role
 from rules.netpol.dialects.calico.nets import Families
 from rules.netpol.dialects.calico.ports import Protocols, every_port, read_ports, read_protocols
@@ -71,6 +72,7 @@ class RuleReader:
     def _grant(self, node: JSON, path: Path, direction: Direction) -> Grant:
         protocols = self._protocols(node, path)
         self._http(node, path, direction)
+        judge_domains(self.reader, node, path, direction)
         version = self.reader.choice(node, "ipVersion", path, (4, 6))
         families = Families(version)
         own = self._end(node, path, direction, _NEAR[direction], families)

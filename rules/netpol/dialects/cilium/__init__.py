@@ -19,7 +19,7 @@ from rules.netpol.dialects.cilium.labels import (
     EndpointSelector,
     reserved,
 )
-from rules.netpol.dialects.cilium.names import covers, normal
+from rules.netpol.dialects.cilium.names import normal
 from rules.netpol.dialects.cilium.policy import CLUSTERWIDE, GROUP, KINDS, NAMESPACED, translate
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
     "NAMESPACE_LABELS",
     "RESERVED",
     "EndpointSelector",
-    "covers",
     "normal",
     "reserved",
     "translate",

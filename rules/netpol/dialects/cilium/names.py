@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 from rules.netpol.model import PeerEntry, Unknown
+from rules.netpol.names import EVERY_NAME
 from rules.netpol.parts import strangers
 from rules.netpol.peers import Fqdn
 from rules.selectors import Path, describe
 
-EVERY_NAME = "*"
 MOST_LETTERS = 255
 FIELDS = ("matchName", "matchPattern")
 _LABEL = "[-a-zA-Z0-9_]+"
@@ -24,7 +23,6 @@ _GLOB = "[-a-zA-Z0-9_*]+"
 _PATTERN = re.compile(rf"{_GLOB}(?:\.{_GLOB})*\.?")
 _STARS = re.compile(r"\*+")
 _LEADING = re.compile(r"\*{2,}\.")
-_MANY = "#"
 
 
 def read_name(node: Any, path: Path) -> Iterator[PeerEntry | Unknown]:
@@ -55,23 +53,3 @@ def normal(pattern: str) -> str:
     leading = _LEADING.match(pattern)
     head, rest = ("**.", pattern[leading.end() :]) if leading else ("", pattern)
     return head + _STARS.sub("*", rest)
-
-
-def covers(wide: str, narrow: str) -> bool:
-    """Whether each name that the one pattern matches, the other matches, too. Both are normal."""
-    if wide in (EVERY_NAME, narrow):
-        return True
-    if narrow == EVERY_NAME:
-        return False
-    # a star of the narrow one is a letter that only stars of the wide one take
-    many = narrow.startswith("**.")
-    return _language(wide).fullmatch(_MANY + narrow[2:] if many else narrow) is not None
-
-
-@lru_cache(maxsize=1024)
-def _language(pattern: str) -> re.Pattern[str]:
-    head, rest = ("", pattern)
-    if pattern.startswith("**."):
-        head, rest = rf"(?:(?:[-a-z0-9_*]+|{_MANY})\.)+", pattern[3:]
-    body = "[-a-z0-9_*]*".join(map(re.escape, rest.split("*")))
-    return re.compile(head + body)

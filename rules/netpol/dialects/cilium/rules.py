@@ -37,6 +37,11 @@ _MEMBERS["ingress", "deny"] = _MEMBERS["ingress", "allow"]
 _MEMBERS["egress", "allow"] = (*_MEMBERS["egress", "deny"], "FQDNs")
 _PREFIX: dict[Direction, str] = {"ingress": "from", "egress": "to"}
 _AS_ABSENT = ("Services", "Groups", "FQDNs")
+REQUIRES = "Requires"
+"""Labels that peers must have by all rules of the pods. Older agents heed them, newer refuse them:
+cilium/cilium#42615, #43167."""
+_REQUIREMENT = "a requirement that narrows all rules of these pods"
+_SELECTED = "absent: it is deprecated, and refused from Cilium 1.19 on; select the peers by labels"
 _MODES = ("disabled", "required", "test-always-fail")
 
 
@@ -54,13 +59,15 @@ class RuleReader:
     def grants(self, node: Any, path: Path) -> Iterator[Grant | Unknown]:
         """What one rule grants or denies: a Grant for each item of toPorts."""
         members = [_PREFIX[self.direction] + each for each in _MEMBERS[self.direction, self.action]]
-        known = (*members, "toPorts", "icmps", *(("authentication",) * (self.action == "allow")))
+        required = f"{_PREFIX[self.direction]}{REQUIRES}"
+        asking = ("authentication",) if self.action == "allow" else ()
+        known = (*members, "toPorts", "icmps", required, *asking)
         if not isinstance(node, dict):
             yield Unknown(path, describe(node), f"a map with {', '.join(known)}")
             return
         yield from strangers(node, known, path)
         yield from nulls(node, path, known)
-        for field in (*members, "toPorts", "icmps"):
+        for field in (*members, "toPorts", "icmps", required):
             if not isinstance(node.get(field, []), list | None):
                 yield Unknown((*path, field), describe(node[field]), "a list")
         yield from _icmp_faults(node, path)
@@ -77,6 +84,12 @@ class RuleReader:
             tuple(self._peers(node, path, members)),
             (),
         )
+        if node.get(required):
+            unknown = Unknown((*path, required), _REQUIREMENT, _SELECTED, "undecided")
+            if self.action == "allow":  # of which nothing is lost where it is narrowed
+                yield unknown
+            else:
+                grant = replace(grant, peers=(unknown,))
         for each in self._ported(grant, node, path):
             if isinstance(each, Grant) and isinstance(mode, str):
                 asked = replace(each.inspection, authentication=mode)

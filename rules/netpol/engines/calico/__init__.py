@@ -6,19 +6,24 @@ felix/rules/endpoints.go, specification egress 1.3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from math import inf
 
 from rules.netpol.dialects.calico import API_GROUP, GROUPS
-from rules.netpol.engine import Api, Engine, Resolved, Rung
+from rules.netpol.engine import Api, Engine, Resolved, Rung, View
+from rules.netpol.engines.calico.domains import honoured, pruned, views_by_name
 from rules.netpol.engines.calico.reading import KINDS_OF_KUBERNETES, NETWORK_POLICY, reads
-from rules.netpol.engines.calico.views import views
+from rules.netpol.engines.calico.views import set_labels, views
 from rules.netpol.inventory import End, EndpointSlice, Inventory, PodEnd
 from rules.netpol.match import Match
 from rules.netpol.model import Grant, Policy, Unknown
-from rules.netpol.peers import Networks, ServiceRef
+from rules.netpol.names import covers
+from rules.netpol.peers import Fqdn, Networks, ServiceRef
 from rules.netpol.sets import FIRST_PORT, LAST_PORT, Addresses, Ports
 from rules.selectors import describe
+
+__all__ = ["CALICO", "ENTERPRISE", "set_labels"]
 
 _OWN = ("NetworkPolicy", "GlobalNetworkPolicy")
 _ORDER_OF_NETWORK_POLICIES = 1_000
@@ -64,6 +69,24 @@ def _behind(endpoints: EndpointSlice, at: Addresses, service: ServiceRef) -> Mat
     return held & Match.on(ports)
 
 
+def _reads(policy: Policy) -> Policy:
+    return reads(pruned(policy))
+
+
+def _reads_names(policy: Policy) -> Policy:
+    return honoured(reads(policy))
+
+
+def _views_names(end: End, inventory: Inventory) -> Iterable[View]:
+    return views_by_name(end, inventory) if isinstance(end, Fqdn) else views(end, inventory)
+
+
+def _resolve_names(peer: Resolved, end: End, inventory: Inventory) -> Match:
+    if isinstance(peer, Fqdn):
+        return Match.of(holds=isinstance(end, Fqdn) and covers(peer.pattern, end.pattern))
+    return _resolve(peer, end, inventory)
+
+
 CALICO = Engine(
     name="calico",
     kinds=dict.fromkeys(
@@ -75,8 +98,18 @@ CALICO = Engine(
     drops="tier",
     ties="deny",
     rung=_rung,
-    reads=reads,
+    reads=_reads,
     refuses=_refuses,
     views=views,
     resolve=_resolve,
 )
+ENTERPRISE = replace(
+    CALICO,
+    reads=_reads_names,
+    views=_views_names,
+    resolve=_resolve_names,
+    names=True,
+    set_names=True,
+    learns="traffic",
+)
+"""Calico Enterprise and Calico Cloud: the same, and names of domains."""

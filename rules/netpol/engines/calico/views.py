@@ -35,7 +35,7 @@ def views(end: End, inventory: Inventory) -> Iterator[View]:
         return
     for each in inventory.network_sets:
         if at & each.addresses:
-            yield View(_set_labels(each, inventory), certain=at <= each.addresses)
+            yield View(set_labels(each, inventory), certain=at <= each.addresses)
 
 
 def _pod_labels(pod: Pod) -> dict[str, str]:
@@ -52,7 +52,8 @@ def _pod_labels(pod: Pod) -> dict[str, str]:
     return labels
 
 
-def _set_labels(networks: NetworkSet, inventory: Inventory) -> dict[str, str]:
+def set_labels(networks: NetworkSet, inventory: Inventory) -> dict[str, str]:
+    """Those of a set, and of its namespace."""
     if not networks.namespace:
         return dict(networks.labels)
     home = networks.namespace

@@ -34,6 +34,7 @@ from rules.selectors import LabelSelector, Requirement
 NETWORK_POLICY = Api("networking.k8s.io", "NetworkPolicy")
 CLUSTER_NETWORK_POLICY = Api("policy.networking.k8s.io", "ClusterNetworkPolicy")
 _RANGES_SINCE = (1, 17)
+_REQUIRES_NOTHING_SINCE = (1, 19)
 _DNS = LabelSelector((Requirement("k8s-app", "In", frozenset({"kube-dns"})),))
 _PODS = Labelled(LabelSelector((Requirement(CLUSTER, "In", frozenset({LOCAL_CLUSTER})),)))
 
@@ -45,7 +46,18 @@ def reads(policy: Policy, version: Version) -> Policy:
         return _network_policy(policy, version)
     if api == CLUSTER_NETWORK_POLICY:
         policy = _cluster_network_policy(policy)
+    if version >= _REQUIRES_NOTHING_SINCE and any(map(_requires, policy.unknowns)):
+        policy = replace(policy, unknowns=tuple(map(_refused, policy.unknowns)))
     return replace(policy, grants=tuple(map(_widened, policy.grants)))
+
+
+def _requires(unknown: Unknown) -> bool:
+    return unknown.path[-1:] in (("toRequires",), ("fromRequires",))
+
+
+def _refused(unknown: Unknown) -> Unknown:
+    """What the schema refuses of this version, and that of others does not."""
+    return replace(unknown, consequence="refused") if _requires(unknown) else unknown
 
 
 def _network_policy(policy: Policy, version: Version) -> Policy:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rules.netpol.dialects.cilium import covers
 from rules.netpol.engine import Resolved, unresolved
 from rules.netpol.engines.cilium.ends import selectors, views
 from rules.netpol.inventory import End, Inventory, PodEnd, Service
 from rules.netpol.match import ALWAYS, Match
 from rules.netpol.matching import within
+from rules.netpol.names import covers
 from rules.netpol.peers import Entity, Fqdn, NetworkGroup, Networks, ServiceRef, Services
 from rules.netpol.sets import Addresses
 
