@@ -39,9 +39,7 @@ class Port:
     stated: ServicePort
 
     def __str__(self) -> str:
-        said = self.stated.application or self.stated.name
-        named = f", as {said} in" if said else " of"
-        return f"port {self.target}{named} Service {self.service.name}"
+        return f"port {self.target} of Service {self.service.name}"
 
 
 def ports_of(index: Index, namespace: str, selector: Mapping[str, str]) -> Iterator[Port]:

@@ -50,7 +50,7 @@ def check(
                     check="IDENTITY",
                     path=(*container.path, "env", index, "name"),
                     message=f"is {quote(name)}, and its value is written out; use workload "
-                    "identity, or take it from a Secret by valueFrom.secretKeyRef",
+                    "identity, or a Secret by valueFrom.secretKeyRef",
                     found=name,
                     level="warn",
                 )

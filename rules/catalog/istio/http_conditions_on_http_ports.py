@@ -20,7 +20,7 @@ from rules.protocols import Port, ports_of
 from rules.review import Cluster, Review
 from rules.words import printable, quote
 
-CURE = "drop it, or name the port http-... if it speaks HTTP"
+CURE = "drop it, or name the port http"
 
 
 def _policy(rules: str, action: str = "ALLOW", more: str = "") -> str:
@@ -105,10 +105,8 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
 
 
 def _finding(path: Path, found: JSON, port: Port, *, allows: bool) -> Finding:
-    effect = "the rule never matches, and what is sent there is refused"
-    if not allows:
-        effect = "the rule denies there whatever it asks for"
-    message = f"is {quote(found)}, which only HTTP has; {port} is TCP: {effect}; {CURE}"
+    effect = "the rule never matches there" if allows else "the rule denies all there"
+    message = f"is {quote(found)}, and {port} is TCP, so {effect}; {CURE}"
     return Finding(
         check="MESH-AuthorizationPolicy",
         path=path,
@@ -119,7 +117,7 @@ def _finding(path: Path, found: JSON, port: Port, *, allows: bool) -> Finding:
 
 
 def _unasked(port: Port) -> Finding:
-    message = f'is "CUSTOM", and {port} is TCP: a provider of HTTP is not asked there; {CURE}'
+    message = f'is "CUSTOM", and {port} is TCP, where no provider of HTTP is asked; {CURE}'
     return Finding(
         check="MESH-AuthorizationPolicy",
         path=("spec", "action"),

@@ -133,13 +133,12 @@ def _finding(worst: _Worst) -> Finding:
         where = f"{worst.reach} addresses"
         example = f" such as {next(way.end.addresses.texts()).partition('-')[0]}"
     whose = f"{origin_shown(cause.origin)} at {place(cause.path)}" if cause else "no policy"
-    cure = "let that grant port 443 alone" if cause else "isolate it"
+    cure = "let it grant 443 alone" if cause else "isolate it"
     return Finding(
         check="PLAIN-HTTP",
         path=("metadata", "labels"),
         message=printable(
-            f"let the pod reach {where} on port {worst.number} (plain-HTTP egress), by {whose}; "
-            f"{cure}"
+            f"let it reach {where} on port {worst.number} (plain-HTTP egress), by {whose}; {cure}"
         ),
         found=[worst.reach, worst.ports],
         level=worst.level,

@@ -92,7 +92,8 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
 
 
 def _open(unknown: Unknown) -> Finding:
-    message = f"is {unknown.found}, by which Calico reads more; must be {unknown.wanted}"
+    wanted, _, consequence = unknown.wanted.partition(", or it ")
+    message = f"is {unknown.found}, by which Calico reads more; must be {wanted}"
     if unknown.found == "an unknown field":
         message = "is unknown to Calico and cut off, so all is wider without it; leave it out"
     return Finding(
@@ -100,6 +101,7 @@ def _open(unknown: Unknown) -> Finding:
         path=unknown.path,
         message=message,
         found=unknown.found,
+        why=f"as it is, it {consequence}" if consequence else "",
     )
 
 
