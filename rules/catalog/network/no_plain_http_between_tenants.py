@@ -99,7 +99,7 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
                 check="PLAIN-HTTP",
                 path=mention.path,
                 message=f"calls {quote(str(mention.url))} of another tenant without mutual TLS; "
-                "use https, or sidecars and STRICT (plain-HTTP egress)",
+                "use https (plain-HTTP egress)",
                 found=str(mention.url),
                 level="info",
             )
