@@ -22,7 +22,7 @@ from rules.site import Network
 @lru_cache(maxsize=8)
 def engine_at(network: Network) -> Engine:
     """The engine of this cluster, with no other kinds than those that it enforces here."""
-    engine = engine_of(network.engine, network.version)
+    engine = engine_of(network.engine, network.version, network.calico)
     kinds = {
         api: since for api, since in engine.kinds.items() if engine.enforces(api, network.enforced)
     }

@@ -37,6 +37,13 @@ def calico(
     return f"{{network: {_CALICO}, object: {named}}}"
 
 
+def enterprise(rule: str) -> str:
+    """A NetworkPolicy of Calico Enterprise with this one egress rule, where that is the engine."""
+    return calico(rule, "NetworkPolicy").replace(
+        "engine: calico", "engine: calico, calico: enterprise"
+    )
+
+
 def admin(rule: str, direction: Direction = "egress") -> str:
     """An AdminNetworkPolicy with this one rule, on a cluster that enforces such."""
     spec = f"{{priority: 5, subject: {{namespaces: {{}}}}, {direction}: [{rule}]}}"

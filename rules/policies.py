@@ -90,26 +90,26 @@ def api_of(review: Review) -> Api:
 
 
 @lru_cache(maxsize=16)
-def engine_at(name: str, version: str) -> Engine:
+def engine_at(network: Network) -> Engine:
     """The engine that the rulebook names."""
-    return engine_of(name, version)
+    return engine_of(network.engine, network.version, network.calico)
 
 
 def is_enforced(review: Review, network: Network) -> bool:
     """Whether the engine of this cluster enforces objects of the kind."""
-    return engine_at(network.engine, network.version).enforces(api_of(review), network.enforced)
+    return engine_at(network).enforces(api_of(review), network.enforced)
 
 
 @lru_cache(maxsize=16)
-def _compass(name: str, version: str) -> Compass:
+def _compass(network: Network) -> Compass:
     """For what does not depend on the cluster."""
-    return Compass(engine_at(name, version), Inventory())
+    return Compass(engine_at(network), Inventory())
 
 
 @lru_cache(maxsize=1 << 14)
-def _outside(name: str, version: str, entry: PeerEntry | Unknown) -> Outside:
+def _outside(network: Network, entry: PeerEntry | Unknown) -> Outside:
     """What an entry holds outside: many rules ask, and most policies ask alike."""
-    return _compass(name, version).outside(entry)
+    return _compass(network).outside(entry)
 
 
 @dataclass(frozen=True)  # without slots: what follows is found once
@@ -127,7 +127,7 @@ class Asked:
     @cached_property
     def engine(self) -> Engine:
         """What enforces policies here."""
-        return engine_at(self.network.engine, self.network.version)
+        return engine_at(self.network)
 
     @property
     def names_reach_addresses(self) -> bool:
@@ -157,15 +157,22 @@ class Asked:
 
     def outside(self, entry: PeerEntry | Unknown) -> Outside:
         """What an entry of a grant holds outside the cluster, here and now."""
-        network = self.network
-        if not _compass(network.engine, network.version).depends(entry):
-            return _outside(network.engine, network.version, entry)
+        if not _compass(self.network).depends(entry):
+            return _outside(self.network, entry)
         index = self.cluster.network
         known: dict[PeerEntry | Unknown, Outside] = self.review.new.once("outside", index, dict)
         if entry not in known:
             inventory = index.network(self.review.namespace).matcher.inventory
             known[entry] = Compass(self.engine, inventory).outside(entry)
         return known[entry]
+
+    def heeds(self, unknown: Unknown) -> bool:
+        """Whether the engine of this cluster reads what is unknown to others, as peers of a rule.
+
+        The domains of Calico Enterprise are such.
+        """
+        read = {entry.path[:-1] for grant in self.grants() for entry in grant.peers}
+        return unknown.path in read
 
     def mask(self, grant: Grant) -> Mask | None:
         """What policies deny of a grant to all whom it is about; None where nothing is.

@@ -99,7 +99,8 @@ def reach(question: Question, stdin: Callable[[], bytes]) -> Answer:
 def _engine(question: Question, site: Site | None) -> Engine:
     if site is None:
         return engine_of(question.engine or "spec", NEWEST_CILIUM)
-    return engine_of(question.engine or site.engine, site.version)
+    engine = engine_of(question.engine or site.engine, site.version, site.calico)
+    return replace(engine, names=engine.names and engine.name == "cilium")  # contracts 9
 
 
 def _identified(question: Question, documents: Iterable[Document]) -> dict[Identity, Document]:

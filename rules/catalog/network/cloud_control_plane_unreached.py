@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rules.frames import admin, cilium, cluster
-from rules.model import ADMIN_POLICIES, CILIUM_POLICIES, Finding, rule
+from rules.model import NETWORK_POLICIES, Finding, rule
 from rules.netpol.questions import names, reaches
 from rules.policies import Asked, place_of_name
 from rules.review import Cluster, Review
@@ -30,7 +30,7 @@ WARN = [
 ]
 
 
-@rule(kinds=(*CILIUM_POLICIES, *ADMIN_POLICIES), severity="medium")
+@rule(kinds=NETWORK_POLICIES, severity="medium")
 def check(
     review: Review, cluster: Cluster, *, endpoints: Sequence[str] = ENDPOINTS
 ) -> Iterator[Finding]:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rules.frames import admin, cilium, cluster
-from rules.model import ADMIN_POLICIES, CILIUM_POLICIES, Finding, rule
+from rules.frames import admin, cilium, cluster, enterprise
+from rules.model import NETWORK_POLICIES, Finding, rule
 from rules.netpol.questions import fixed_part, names
 from rules.policies import Asked, place_of_name
 from rules.review import Cluster, Review
@@ -48,10 +48,11 @@ WARN = [
     cilium(_PATTERN % "**.blob.core.windows.net"),
     admin(_DOMAINS % ("Allow", "*.github.io")),
     cluster(_DOMAINS % ("Accept", "*.co.uk")),
+    enterprise("{action: Allow, protocol: TCP, destination: {domains: ['*.com'], ports: [443]}}"),
 ]
 
 
-@rule(kinds=(*CILIUM_POLICIES, *ADMIN_POLICIES), severity="high")
+@rule(kinds=NETWORK_POLICIES, severity="high")
 def check(
     review: Review, cluster: Cluster, *, shared_suffixes: Sequence[str] = SHARED
 ) -> Iterator[Finding]:

@@ -76,7 +76,8 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     Where there are none yet, with those that are about all whom it is about. Where it opens DNS
     without listening to it, the fix lets every name be asked, so nothing that works stops working.
     """
-    if not cluster.site.network.acns.fqdn:
+    network = cluster.site.network
+    if network.engine == "calico" or not network.acns.fqdn:
         return
     if review.kind == "Pod":
         about = grants(stand(review, cluster).sides["egress"])

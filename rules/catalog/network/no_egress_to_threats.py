@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from rules.egress import Outside
 from rules.evidence import aliases_of
-from rules.frames import admin, cilium, cluster
+from rules.frames import admin, cilium, cluster, enterprise
 from rules.listing import Met, meet_host, meet_outside
 from rules.model import (
     JSON,
@@ -102,6 +102,7 @@ DENY = [
     _within(cilium(f"[{{toCIDRSet: [{{cidr: 203.0.113.0/28}}], {_443}}}]", kind=_CCNP)),
     _within(admin("{action: Allow, to: [{networks: [203.0.113.7/32]}]}")),
     _within(cluster("{action: Accept, to: [{domainNames: [c2.bad.example]}]}")),
+    _within(enterprise("{action: Allow, destination: {domains: [c2.bad.example]}}")),
     _entry("cdn.example", ", endpoints: [{address: 203.0.113.9}]"),
     _env("https://c2.bad.example"),
     _env("http://203.0.113.7:8080/"),
@@ -148,7 +149,8 @@ def _judge_entry(spec: JSON, threats: Threats) -> Iterator[Finding]:
 def _judge_policy(asked: Asked, threats: Threats) -> Iterator[Finding]:
     for policy in written(asked.review):
         for unknown in policy.unknowns:
-            if "egress" in unknown.path or len(unknown.path) < len(("spec", "egress")):
+            whole = len(unknown.path) < len(("spec", "egress"))
+            if whole or ("egress" in unknown.path and not asked.heeds(unknown)):
                 yield _finding(unknown.path, unknown.reason, Met(None))
     for grant in asked.grants("egress"):
         for entry in grant.peers:

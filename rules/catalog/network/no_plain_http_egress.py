@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rules.egress import INTERNAL_ZONES
-from rules.frames import admin, calico, cilium, cluster, kubernetes
+from rules.frames import admin, calico, cilium, cluster, enterprise, kubernetes
 from rules.model import NETWORK, NETWORK_POLICIES, Finding, Fix, Operation, rule
 from rules.narrowing import Narrowing, narrowing
 from rules.netpol.destinations import PRIVATE, Surroundings
@@ -73,6 +73,7 @@ DENY = [
     f" [{{toCIDR: [192.0.2.0/24], {_TO_80}}}]}}]}}",
     calico(_NOT_DB),
     calico(_TO_NET, "NetworkPolicy"),
+    enterprise("{action: Allow, protocol: TCP, destination: {domains: [a.com], ports: [80]}}"),
     admin(f"{{action: Allow, {_ALL}, ports: [{{portNumber: {{protocol: TCP, port: 80}}}}]}}"),
     admin(f"{{action: Allow, {_ALL}}}"),
     cluster(

@@ -55,6 +55,12 @@ _TLS = "originatingTLS: {secret: {name: a}}, terminatingTLS: {secret: {name: a}}
 _BRIDGED = _READ.replace("rules", _TLS)
 _NAMED = "egress: [{toFQDNs: [{matchName: %s}], toPorts: [{ports: [{port: '80', protocol: TCP}]}]}]"
 _CRL = _ANY % ("crl", _NAMED % "crl.digicert.com")
+_ENTERPRISE = "{engine: calico, calico: enterprise, enforced: ['projectcalico.org/*']}"
+_DOMAIN = (
+    "{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: a, "
+    "namespace: default}, spec: {types: [Egress], egress: [{action: Allow, protocol: TCP, "
+    "destination: {domains: [a.com], ports: [80]}}]}}"
+)
 ALLOW = [
     _POD,
     _beside(_CLOSED),
@@ -68,6 +74,7 @@ DENY = [
     _beside(_CLOSED, _policy("http", _WORLD % 80)),
     _beside(_CLOSED, _policy("all", "[{}]")),
     _beside(_ANY % ("read", f"egress: [{{toEntities: [world], {_READ}}}]")),
+    f"{{network: {_ENTERPRISE}, {_beside(_DOMAIN)[1:]}",
 ]
 WARN = [
     _beside(_policy("soft", _WORLD % 8080)),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rules.frames import calico, cilium
+from rules.frames import calico, cilium, enterprise
 from rules.model import (
     CALICO_POLICIES,
     CALICO_STAGED,
@@ -49,6 +49,7 @@ ALLOW = [
     cilium(f"[{{toEndpoints: [{_LACKING % 'app'}], {_PORTS}}}]"),
     calico("{action: Allow, protocol: TCP, destination: {nets: [10.0.0.0/8], ports: [443]}}"),
     _CNP % ("spec", "{matchLabels: {a: b}}"),
+    enterprise("{action: Allow, protocol: TCP, destination: {domains: [a.com], ports: [443]}}"),
 ]
 DENY = [
     f"{{object: {_TO_SERVICE}, cluster: [{_SERVICE % 'b'}]}}",
@@ -58,6 +59,7 @@ DENY = [
     _CNP % ("cilium, version: '1.20', enforced: ['policy.networking.k8s.io/*']", _LACKING % "a"),
     calico("{action: Allow, destination: {nets: [example.com]}}"),
     calico("{action: Allow, destination: {domains: [example.com]}}", "NetworkPolicy"),
+    enterprise("{action: Deny, destination: {domains: [a.com], nets: [10.0.0.0/8]}}"),
     calico("{action: Allow, destination: {nets: [10.0.0.0/33]}}", "StagedNetworkPolicy"),
     "{apiVersion: crd.projectcalico.org/v1, kind: NetworkPolicy, metadata: {name: a},"
     " spec: {selector: 'all()) || (all()'}}",
@@ -75,7 +77,9 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """Speaks as SERVICE-OPEN, RESERVED-SELECTOR and CALICO-OPEN."""
     asked = Asked(review, cluster)
     if review.group in CALICO:
-        yield from map(_open, (each for each in faults(review) if each.consequence == "as-read"))
+        for each in faults(review):
+            if each.consequence == "as-read" and not _is_read(each, asked):
+                yield from _open(each)
         return
     for grant in {grant.path: grant for grant in asked.grants()}.values():
         if review.group == CILIUM:
@@ -91,12 +95,17 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
                 )
 
 
-def _open(unknown: Unknown) -> Finding:
+def _is_read(unknown: Unknown, asked: Asked) -> bool:
+    """Whether Calico Enterprise reads it, where that is the engine; or it is void, not wide."""
+    return unknown.path[-2:] == ("services", "namespace") or asked.heeds(unknown)
+
+
+def _open(unknown: Unknown) -> Iterator[Finding]:
     wanted, _, consequence = unknown.wanted.partition(", or it ")
     message = f"is {unknown.found}, by which Calico reads more; must be {wanted}"
     if unknown.found == "an unknown field":
         message = "is unknown to Calico and cut off, so all is wider without it; leave it out"
-    return Finding(
+    yield Finding(
         check="CALICO-OPEN",
         path=unknown.path,
         message=message,

@@ -13,13 +13,16 @@ NEWEST_CILIUM = "1.20"
 NAMES = ("spec", "cilium", "calico", "npm")
 
 
-def engine_of(name: str, version: str = NEWEST_CILIUM) -> Engine:
-    """The engine of that name. Of the others than Cilium the version does not matter."""
+def engine_of(name: str, version: str = NEWEST_CILIUM, calico_flavor: str = "oss") -> Engine:
+    """The engine of that name.
+
+    Only of Cilium the version matters, only of Calico whether it is `oss` or `enterprise`.
+    """
     match name:
         case "cilium":
             return cilium.engine(tuple(map(int, re.findall(r"[0-9]+", version)[:2])))
         case "calico":
-            return calico.CALICO
+            return calico.ENTERPRISE if calico_flavor == "enterprise" else calico.CALICO
         case "npm":
             return npm.NPM
         case "spec":

@@ -20,11 +20,13 @@ from rules.netpol.model import (
     Subject,
     Unknown,
 )
-from rules.netpol.peers import AllOf, Anywhere, Networks, Peer
+from rules.netpol.peers import AllOf, Anywhere, Fqdn, Networks, Peer
 from rules.netpol.sets import Addresses
 from rules.selectors import Path, describe
 
 _ICMP = (1, 58)
+DOMAINS = "domains"
+"""Where Calico Enterprise names domains; other APIs of Calico do not have the field."""
 DIRECTIONS: tuple[Direction, ...] = ("ingress", "egress")
 _FIELDS = (
     "action",
@@ -85,13 +87,27 @@ class RuleReader:
             direction,
             "allow",
             self._about(own),
-            (PeerEntry((*path, _FAR[direction]), peer),),
+            tuple(self._entries(node, (*path, _FAR[direction]), peer)),
             ports or every_port((*path, "protocol"), protocols),
             excluded=(
                 *read_ports(self.reader, end, "notPorts", at, protocols),
                 *self._source_ports(node, path, protocols),
             ),
         )
+
+    def _entries(self, node: JSON, path: Path, peer: Peer) -> Iterator[PeerEntry]:
+        """The far end of a rule; domains are that where nothing else is asked of a destination."""
+        named = mapping(node, "destination").get(DOMAINS)
+        if path[-1] != "destination" or not isinstance(named, list) or peer != Anywhere():
+            named = []
+        for index, name in enumerate(named):
+            at = (*path, DOMAINS, index)
+            if isinstance(name, str):
+                yield PeerEntry(at, Fqdn(name.lower().rstrip(".")))
+            else:
+                self.reader.fault(at, describe(name), "a string")
+        if not any(isinstance(name, str) for name in named):
+            yield PeerEntry(path, peer)
 
     def _about(self, own: Peer) -> Subject:
         """The policy's pods, as far as the rule is about them."""

@@ -7,16 +7,17 @@ felix/rules/endpoints.go, specification egress 1.3.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import inf
 
 from rules.netpol.dialects.calico import API_GROUP, GROUPS
 from rules.netpol.engine import Api, Engine, Resolved, Rung
-from rules.netpol.engines.calico.reading import KINDS_OF_KUBERNETES, NETWORK_POLICY, reads
+from rules.netpol.engines.calico.reading import KINDS_OF_KUBERNETES, NETWORK_POLICY, pruned, reads
 from rules.netpol.engines.calico.views import views
 from rules.netpol.inventory import End, EndpointSlice, Inventory, PodEnd
 from rules.netpol.match import Match
 from rules.netpol.model import Grant, Policy, Unknown
-from rules.netpol.peers import Networks, ServiceRef
+from rules.netpol.peers import Fqdn, Networks, ServiceRef
 from rules.netpol.sets import FIRST_PORT, LAST_PORT, Addresses, Ports
 from rules.selectors import describe
 
@@ -41,7 +42,12 @@ def _refuses(policy: Policy, inventory: Inventory) -> Iterator[Unknown]:
 
 
 def _resolve(peer: Resolved, end: End, inventory: Inventory) -> Match:
-    """Services are what their EndpointSlices list, whether ready or not; one unknown is nothing."""
+    """Services are what their EndpointSlices list, whether ready or not; one unknown is nothing.
+
+    A pattern of names is itself.
+    """
+    if isinstance(peer, Fqdn) and isinstance(end, Fqdn):
+        return Match.of(holds=peer == end)
     if not isinstance(peer, ServiceRef) or not isinstance(end, PodEnd | Networks):
         return Match.of(holds=False)
     at = end.at if isinstance(end, PodEnd) else end.addresses
@@ -75,8 +81,10 @@ CALICO = Engine(
     drops="tier",
     ties="deny",
     rung=_rung,
-    reads=reads,
+    reads=pruned,
     refuses=_refuses,
     views=views,
     resolve=_resolve,
 )
+ENTERPRISE = replace(CALICO, reads=reads, names=True)
+"""Calico Enterprise and Cloud, whose egress rules may name domains."""

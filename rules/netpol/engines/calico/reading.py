@@ -15,10 +15,11 @@ from rules.netpol.dialects.calico.ends import EndReader, read_subject
 from rules.netpol.dialects.calico.labels import KUBERNETES, NAMESPACE, OF_NAMESPACE, ORCHESTRATOR
 from rules.netpol.dialects.calico.nets import Families
 from rules.netpol.dialects.calico.reader import Reader
+from rules.netpol.dialects.calico.rules import DOMAINS
 from rules.netpol.engine import Api
 from rules.netpol.expressions import Condition, Expression
-from rules.netpol.model import PeerEntry, Policy, Stated, Subject, Unknown
-from rules.netpol.peers import Endpoints, Labelled, Namespaces, Peer, Pods
+from rules.netpol.model import Grant, PeerEntry, Policy, Stated, Subject, Unknown
+from rules.netpol.peers import Anywhere, Endpoints, Labelled, Namespaces, Peer, Pods
 from rules.selectors import EVERYTHING, LabelSelector
 
 NETWORK_POLICY = Api("networking.k8s.io", "NetworkPolicy")
@@ -27,6 +28,13 @@ KINDS_OF_KUBERNETES = {
     Api("policy.networking.k8s.io", "ClusterNetworkPolicy"): "KubernetesClusterNetworkPolicy",
 }
 """The kinds that it reads, by the names that it gives them."""
+
+
+def pruned(policy: Policy) -> Policy:
+    """As `reads`, by a Calico whose API has no domains: it cuts them off, and all is wider."""
+    read = reads(policy)
+    grants = tuple(map(_without_domains, read.grants))
+    return read if grants == read.grants else replace(read, grants=grants)
 
 
 def reads(policy: Policy) -> Policy:
@@ -43,6 +51,11 @@ def reads(policy: Policy) -> Policy:
         return replace(policy, subject=subject, isolations=(), grants=())
     isolations = tuple(replace(each, subject=subject) for each in policy.isolations)
     return replace(policy, subject=subject, isolations=isolations, grants=grants)
+
+
+def _without_domains(grant: Grant) -> Grant:
+    named = [each.path for each in grant.peers if each.path[-2:-1] == (DOMAINS,)]
+    return replace(grant, peers=(PeerEntry(named[0][:-2], Anywhere()),)) if named else grant
 
 
 def _subject(subject: Subject, reader: Reader) -> Subject:
