@@ -121,7 +121,7 @@ def ports_of(
         found = opened(grant, entry, listed)
         if found:
             return ports, found[0]
-    if grant.l7 in CLEAR:
+    if grant.l7 in CLEAR or (grant.l7 == L7.TLS_BRIDGED and grant.inspection.parser == "http"):
         return "hard", entry.first
     return ("unknown", entry.first) if grant.l7 == L7.OPAQUE else None
 

@@ -47,7 +47,6 @@ ALLOW = [
     kubernetes(_WORLD % ("168.63.129.16/32", "{port: 80}")),
     cilium("[{}]"),
     cilium(f"[{{{_NAME}, toPorts: [{{{_TO_443}}}]}}]"),
-    cilium(f"[{{{_NAME}, toPorts: [{{{_TO_443}, {_BRIDGED}, {_HTTP}}}]}}]"),
     cilium(f"[{{toEndpoints: [], {_TO_80}}}]"),
     cilium("[{toEntities: [cluster]}]"),
     cilium(f"[{{toCIDRSet: [{{cidr: 0.0.0.0/0, except: [0.0.0.0/0]}}], {_TO_80}}}]"),
@@ -95,7 +94,8 @@ INFO = [
     f"{{object: {kubernetes(_WORLD % ('192.0.2.7/32', '{port: 80}'))},"
     " parameters: {allowed_http: [192.0.2.0/24]}}",
     f"{{object: {cilium(f'[{{{_NAME}, {_TO_80}}}]')}, parameters: {{allowed_http: ['*.com']}}}}",
-    cilium("[{toPorts: [{ports: [{port: '80'}], serverNames: [a.com]}]}]"),
+    cilium("[{toPorts: [{ports: [{port: '80'}], serverNames: [a.com]}]}]"),  # T37
+    cilium(f"[{{{_NAME}, toPorts: [{{{_TO_443}, {_BRIDGED}, {_HTTP}}}]}}]"),  # T34
 ]
 
 
@@ -142,8 +142,9 @@ def _judge(asked: Asked, grant: Grant, standard: Standard) -> Iterator[Finding]:
         worst = known[ports]
         if worst is not None:
             stated = number in [each for listed in standard.numbers.values() for each in listed]
-            in_clear = grant.l7 in CLEAR and number not in standard.numbers["hard"]
+            read = grant.l7 in CLEAR or (grant.l7 == L7.TLS_BRIDGED and not stated)
             told = narrowing(asked.review, entry, number)
+            in_clear = read and number not in standard.numbers["hard"]
             if in_clear or (grant.l7 == L7.OPAQUE and not stated):
                 told = _at_the_proxy(grant, entry)
             yield _finding(asked, told, ports, worst)
@@ -178,6 +179,8 @@ def _at_the_proxy(grant: Grant, entry: PortEntry | NamedPort) -> Narrowing:
     field = "rules" if grant.inspection.parser == "http" else "terminatingTLS"
     what = "makes the proxy read HTTP, so clear text leaves"
     cure = "remove it, or state both TLS blocks"
+    if grant.l7 == L7.TLS_BRIDGED:
+        what, cure = "makes the proxy read HTTP", "keep both TLS blocks"
     if grant.l7 == L7.OPAQUE:
         field, what, cure = "listener", "may send clear text", "remove it"
     return Narrowing((*item, field), what, cure, (Operation("remove", (*item, field)),))
