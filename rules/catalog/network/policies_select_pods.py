@@ -60,6 +60,8 @@ WARN = [
     _beside(_policy("{matchLabels: {app: web}}")),
     _beside(_policy("{matchLabels: {tier: '1'}}")),
     _beside(_CILIUM % "'k8s:app': web"),
+    f"{{object: {_policy('{matchLabels: {app: web}}')}, old: {_policy('{}')}, operation: UPDATE, "
+    f"cluster: [{_POD}]}}",
 ]
 
 
@@ -70,8 +72,8 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     index, key = proposal.after, key_in(review)
     where = index.members if key.namespace == EVERYWHERE else (key.namespace,)
     policies = index.policies_at(key)
-    if proposal.subjects or proposal.left_out:
-        return
+    if review.operation == "CREATE" and (proposal.subjects or proposal.left_out):
+        return  # those of a change may be of the former selector
     if not any(True for name in where for _ in index.pods(name)) and _waits(index, key, policies):
         return
     if policies and not any(True for _ in index.subjects(key.namespace, policies)):
