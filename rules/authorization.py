@@ -84,7 +84,7 @@ def void_values(found: JSON, path: Path) -> Iterator[tuple[Path, str]]:
     """The values that match nothing, ever: each with its place."""
     for index, value in enumerate(found if isinstance(found, list) else ()):
         for part, inner in (("from", "source"), ("to", "operation")):
-            for where, fields in _items(mapping(value), part, inner, (*path, index)):
+            for where, fields in items_of(mapping(value), part, inner, (*path, index)):
                 for field, values in fields.items():
                     positive = field.removeprefix("not")
                     name = positive[:1].lower() + positive[1:]
@@ -96,11 +96,11 @@ def void_values(found: JSON, path: Path) -> Iterator[tuple[Path, str]]:
 def named_identities(found: JSON, path: Path) -> Iterator[tuple[Path, JSON]]:
     """The lists of identities that callers have by mutual TLS alone, with their places."""
     for index, value in enumerate(found if isinstance(found, list) else ()):
-        for where, fields in _items(mapping(value), "from", "source", (*path, index)):
+        for where, fields in items_of(mapping(value), "from", "source", (*path, index)):
             for name in _FROM_TLS:
                 if fields.get(name):
                     yield (*where, name), fields[name]
-        for where, condition in _list(mapping(value), "when", (*path, index)):
+        for where, condition in list_of(mapping(value), "when", (*path, index)):
             stated = mapping(condition)
             key = stated.get("key")
             about_them = not isinstance(key, str) or _KEYS.get(key) in _FROM_TLS
@@ -109,10 +109,12 @@ def named_identities(found: JSON, path: Path) -> Iterator[tuple[Path, JSON]]:
 
 
 def _openings(value: Mapping[str, JSON], path: Path, *, mesh_wide: bool) -> Iterator[Opening]:
-    sources = list(_items(value, "from", "source", path))
+    sources = list(items_of(value, "from", "source", path))
     who = _who(sources, mesh_wide=mesh_wide)
-    what = _any_open([_fields(f, _OPERATION, w) for w, f in _items(value, "to", "operation", path)])
-    when = [_condition(*item, mesh_wide=mesh_wide) for item in _list(value, "when", path)]
+    what = _any_open(
+        [_fields(f, _OPERATION, w) for w, f in items_of(value, "to", "operation", path)]
+    )
+    when = [_condition(*item, mesh_wide=mesh_wide) for item in list_of(value, "when", path)]
     how = _Part(all(part.open for part in when), next((p.culprit for p in when if p.culprit), None))
     place = who.culprit or what.culprit or how.culprit or path
     if who.open and what.open and how.open:
@@ -223,13 +225,15 @@ def _never_matches(name: str, text: str) -> bool:
     return name not in _EXACT_STARS and "*" in inner
 
 
-def _items(
+def items_of(
     value: Mapping[str, JSON], part: str, inner: str, path: Path
 ) -> list[tuple[Path, Mapping[str, JSON]]]:
-    return [((*where, inner), mapping(item, inner)) for where, item in _list(value, part, path)]
+    """The sources or operations of a rule, each with its place."""
+    return [((*where, inner), mapping(item, inner)) for where, item in list_of(value, part, path)]
 
 
-def _list(value: Mapping[str, JSON], key: str, path: Path) -> list[tuple[Path, JSON]]:
+def list_of(value: Mapping[str, JSON], key: str, path: Path) -> list[tuple[Path, JSON]]:
+    """The items of a list in a rule, each with its place."""
     found = value.get(key)
     items = found if isinstance(found, list) else ()
     return [((*path, key, index), item) for index, item in enumerate(items)]

@@ -75,6 +75,17 @@ class Outside:
             name = normal(found)
         return name
 
+    def home(self, host: str, aliases: Mapping[str, str]) -> str | None:
+        """The namespace of the Service that a name means; None for addresses and what is outside.
+
+        Of a pod's own name in a Service, too, the last label is the namespace.
+        """
+        name = self.meant(host, aliases)
+        if address_of(name) is not None or not self._is_inside(name):
+            return None
+        labels = name.removesuffix(".cluster.local").removesuffix(".svc").split(".")
+        return labels[-1] if len(labels) > 1 else self.namespace
+
     def is_allowed(self, host: str) -> bool:
         """Whether the host, or its address, is one that may be reached by plain HTTP."""
         names = [one for one in self.allowed if "/" not in one]

@@ -1,8 +1,10 @@
 """Where a pod says that it will call a URL: in probes and hooks, commands, variables, annotations.
 
+Where the data of a ConfigMap does, is told here, too; which pods read that, nobody knows.
+
 Nothing here is proof: what a text says may never happen. What is known to be no call is left out:
 names of XML and JSON schemas and of licences, lists of origins that may call the pod, addresses to
-listen on, issuers of tokens. Values of Secrets and ConfigMaps are not in a pod, and not read.
+listen on, issuers of tokens, comments. Values of Secrets are not read.
 Source: specification egress 2.1.
 """
 
@@ -12,7 +14,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from rules.model import Path
+from rules.model import JSON, Path
 from rules.pods import Container, Pod, handlers, items, mapping
 from rules.urls import Url, urls_in
 
@@ -44,6 +46,7 @@ _SCHEMAS = frozenset(
 )
 _LICENCES = re.compile(r"https?://[^/\s]{1,253}/licen[cs]es?[/.]", re.IGNORECASE)
 _MARK = "://"
+_COMMENTS = ("#", "//", ";", "<!--", "*", "/*", "--")
 _COPY = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -67,6 +70,19 @@ def mentions(pod: Pod) -> Iterator[Mention]:
         if _MARK in text and key != _COPY and not _INBOUND.search(key):
             for url in _calls(text, {}):
                 yield Mention(("metadata", "annotations", key), url, "mentioned")
+
+
+def mentions_in(data: Mapping[str, JSON], path: Path) -> Iterator[Mention]:
+    """What the texts in a map mention, line by line; what stands before a URL says what it is."""
+    for key, text in data.items():
+        if not isinstance(text, str) or _MARK not in text or _INBOUND.search(key):
+            continue
+        for line in text.splitlines():
+            if _MARK not in line or line.lstrip().startswith(_COMMENTS):
+                continue
+            for url in _calls(line, {}):
+                if not _INBOUND.search(line, 0, url.start):
+                    yield Mention((*path, key), url, "mentioned")
 
 
 def _in_container(container: Container) -> Iterator[Mention]:

@@ -12,10 +12,11 @@ from functools import reduce
 from operator import or_
 from typing import Literal, NamedTuple
 
+from rules.hosts import normal
 from rules.model import Level
 from rules.netpol import sets
-from rules.netpol.destinations import Outside, Reach, Surroundings
-from rules.netpol.model import Grant, NamedPort, Origin, PeerEntry, PortEntry, Unknown
+from rules.netpol.destinations import Outside, Reach, Surroundings, union
+from rules.netpol.model import L7, Grant, NamedPort, Origin, PeerEntry, PortEntry, Unknown
 from rules.netpol.names import covers
 from rules.netpol.peers import Fqdn, Networks
 from rules.netpol.questions import CLEAR, exemption, opened
@@ -47,13 +48,43 @@ HTTP_NAME = re.compile(r"(?!https)(http|web|www|metrics)(-|$)")
 
 @dataclass(frozen=True, slots=True)
 class Standard:
-    """By what it is judged: which ports, what is around, what may be reached by HTTP."""
+    """By what it is judged: which ports, what is around, what may be reached by HTTP.
+
+    `zones` are DNS zones of the networks around the cluster.
+    """
 
     numbers: Numbers
     around: Surroundings
     exempt: Addresses
     exempt_names: tuple[str, ...]
+    zones: tuple[str, ...]
     strict: bool
+
+    @classmethod
+    def of(
+        cls,
+        numbers: Numbers,
+        around: Surroundings,
+        *,
+        allowed: Sequence[str],
+        zones: Sequence[str],
+        strict: bool,
+    ) -> Standard:
+        """From the texts of a rulebook: `allowed` are CIDRs and patterns of names."""
+        networks = tuple(text for text in allowed if "/" in text)
+        names = tuple(normal(text) for text in allowed if "/" not in text)
+        return cls(numbers, around, union(networks), names, tuple(map(normal, zones)), strict)
+
+    def classes(self, found: Outside) -> dict[Reach, Addresses]:
+        """What is held outside by class; names of own zones stand for private addresses."""
+        held = self.around.classes(found)
+        if not found.names or held["public"] or not all(map(self._is_own, found.names)):
+            return held
+        del held["public"]
+        return {"private": sets.Addresses.empty(), **held}
+
+    def _is_own(self, name: str) -> bool:
+        return any(normal(name).endswith(f".{zone}") for zone in self.zones)
 
     def level(self, reach: Reach, ports: Ports) -> Level | None:
         """How bad such ports are there."""
@@ -91,7 +122,9 @@ def ports_of(
         found = opened(grant, entry, listed)
         if found:
             return ports, found[0]
-    return ("hard", entry.first) if grant.l7 in CLEAR else None
+    if grant.l7 in CLEAR or (grant.l7 == L7.TLS_BRIDGED and grant.inspection.parser == "http"):
+        return "hard", entry.first
+    return ("unknown", entry.first) if grant.l7 == L7.OPAQUE else None
 
 
 def worst_of_set(
@@ -122,7 +155,7 @@ def worst_of(asked: Asked, grant: Grant, ports: Ports, standard: Standard) -> Wo
     for entry in grant.peers:
         outside = asked.outside(entry)
         spared = proved or ("allowed_http" if standard.spares(outside) else None)
-        for reach, addresses in standard.around.classes(outside).items():
+        for reach, addresses in standard.classes(outside).items():
             level = standard.level(reach, ports)
             if level == "deny" and not spared:
                 hidden = _hidden(asked, grant, ports, standard, (outside.names, addresses))

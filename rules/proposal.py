@@ -63,8 +63,8 @@ class Standing:
         lack, cure = f"has no {direction}", f"add {direction}: [{{}}] to it"
         if field:
             lack = f"lacks {named} in {field}"
-            cure = f"add {named} to it: without rules it allows none"
-        return f"are selected by {printable(origin_shown(origin))}, which {lack}, {follows}; {cure}"
+            cure = f"add it: {named} without rules allows none"
+        return f"are under {printable(origin_shown(origin))}, which {lack}, {follows}; {cure}"
 
 
 @dataclass(frozen=True)  # without slots: what applies is found out when first asked for

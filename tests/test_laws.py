@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from rules.model import (
+    DEPLOYMENT,
     JSON,
     NETWORK_POLICY,
     PODS,
@@ -26,6 +27,7 @@ from rules.shapes import SHAPES, matcher
 from tests.disguises import nodes
 from tests.examples import RULES, Example, read, rulebook, well_formed
 from tests.moves import is_liftable, lifted
+from webhook import message
 from webhook.judge import judge
 
 
@@ -109,6 +111,15 @@ def test_law_2_an_example_speaks_at_its_level(rule: Rule, example: Example, leve
     order = ["deny", "warn", "info"]
     levels = ("info" if f.exempted_by else f.level for f in said)
     assert min(levels, key=order.index) == level
+
+
+@pytest.mark.parametrize(("rule", "example"), _cases("deny", "warn", "info"))
+def test_law_2_what_it_says_stands_in_one_line(rule: Rule, example: Example) -> None:
+    said = [_judge(rule, example)]
+    if is_liftable(rule, example):
+        said.append(_judge(rule, lifted(example, DEPLOYMENT)))
+    lines = [line for decision in said for line in map(message.first_line, decision.findings)]
+    assert [line for line in lines if len(line) > message.LINE] == []
 
 
 @pytest.mark.parametrize(("rule", "before", "after"), _pairs())

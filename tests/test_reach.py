@@ -243,7 +243,8 @@ def test_what_cannot_be_read_is_an_error_and_the_rest_is_answered(
     ("arguments", "said"),
     [
         (["--port", "http"], '--port is "http", must be ports and a protocol such as 80,443/TCP'),
-        (["--to", "10.0.0.0/8"], '--to is "10.0.0.0/8", must be an IPv4 or IPv6 address'),
+        (["--to", "10.0.0.0/8"], '--to is "10.0.0.0/8", must be ns/name[Kind], addresses as'),
+        (["--to", "entity:world"], '--to is "world", must be one of host, remote-node,'),
         (["--from", "red/none[Pod]"], '--from is "red/none[Pod]", must be one of the 3 workloads'),
     ],
 )

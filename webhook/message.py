@@ -45,7 +45,7 @@ def explain(review: Review, decision: Decision, messages: Messages | None = None
 
 def warn(decision: Decision) -> list[str]:
     """At most ten lines for `Warning:`; a control character in one would drop it silently."""
-    said = list(dict.fromkeys(_line(f) for f in decision.findings if f.effect == "warn"))
+    said = list(dict.fromkeys(first_line(f) for f in decision.findings if f.effect == "warn"))
     lines = [_clip(line, LINE) for line in said[:WARNINGS]]
     if len(said) > WARNINGS:
         lines[-1] = f"{len(said) - WARNINGS + 1} more warnings: `sallyport check` prints them all"
@@ -84,7 +84,7 @@ def _assemble(review: Review, blocks: list[list[Finding]], detail: str, foot: li
 
 def _block(review: Review, block: list[Finding], detail: str) -> Iterable[str]:
     first, *others = block
-    yield _clip(_line(first), LINE)
+    yield _clip(first_line(first), LINE)
     if detail == "rules":
         return
     for finding in others[:PLACES_PER_RULE]:
@@ -132,7 +132,8 @@ def _whereabouts(review: Review) -> str:
     return "/".join(filter(None, (space, name)))
 
 
-def _line(finding: Finding) -> str:
+def first_line(finding: Finding) -> str:
+    """The first line of what is said of it, before it is cut."""
     stored = " (stored before; mend it when you can)" if finding.existing else ""
     return f"[{finding.rule}] {sentence(finding)}{stored}"
 

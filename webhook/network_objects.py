@@ -66,6 +66,7 @@ class _ServiceSpec(_Part):
     selector: Any = None
     type: Any = None
     external_name: Any = None
+    ports: Any = None
 
 
 class _Service(Shape, omit_defaults=True):

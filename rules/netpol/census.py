@@ -37,9 +37,11 @@ from rules.netpol.inventory import (
     PortName,
     Service,
     ServiceAccount,
+    ServicePort,
     Tier,
 )
 from rules.netpol.sets import FIRST_PORT, LAST_PORT, PROTOCOLS, Addresses, InvalidSet, Protocol
+from rules.netpol.sharing import shared
 
 _TEMPLATE = ("spec", "template")
 MAKE_PODS: Mapping[tuple[str, str], tuple[str, ...]] = {
@@ -190,7 +192,17 @@ def _service(value: JSON, namespace: str) -> Service:
         labels_of(value),
         selector or None,
         text(spec, "externalName") if spec.get("type") == "ExternalName" else "",
+        tuple(_service_ports(spec)),
     )
+
+
+def _service_ports(spec: JSON) -> Iterator[ServicePort]:
+    for port in maps(spec, "ports"):
+        number, protocol, target = port.get("port"), _protocol(port), port.get("targetPort")
+        if protocol and isinstance(number, int):
+            aimed = target if isinstance(target, int | str) and target else number
+            name, application = text(port, "name"), text(port, "appProtocol")
+            yield shared(ServicePort(number, aimed, name, protocol, application))
 
 
 def _slice(value: JSON, namespace: str) -> EndpointSlice:

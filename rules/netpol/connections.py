@@ -7,12 +7,13 @@ from typing import Literal, TypeAlias
 
 from rules.netpol.inventory import Pod
 from rules.netpol.model import Direction
-from rules.netpol.peers import Entity, Fqdn, Networks
-from rules.netpol.sets import V4, V6, Addresses, Family, Ports
+from rules.netpol.peers import ENTITIES, Entity, Fqdn, Networks
+from rules.netpol.sets import V4, V6, Addresses, Family, InvalidSet, Ports
 from rules.netpol.sides import Step, Verdict
 
 FAMILIES: tuple[Family, ...] = (V4, V6)
 EVERY_PORT = Ports.full()
+_FORMS = "ns/name[Kind], addresses as first-last, fqdn:PATTERN or entity:NAME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,16 @@ class Selection:
     @classmethod
     def of(cls, end: str) -> Selection:
         """The party of that name, or the addresses `first-last`. Raises InvalidSet."""
+        entity = end.removeprefix("entity:")
+        if entity != end and entity not in ENTITIES:
+            raise InvalidSet(f'"{entity}"', f"one of {', '.join(ENTITIES)}")
         if "[" in end or end.startswith(("fqdn:", "entity:")):
             return cls(frozenset((end,)), Addresses.empty())
         first, _, last = end.partition("-")
-        return cls(frozenset(), Addresses.between(first, last or first))
+        try:
+            return cls(frozenset(), Addresses.between(first, last or first))
+        except InvalidSet as error:
+            raise InvalidSet(f'"{end}"', _FORMS) from error
 
     def has(self, party: Party) -> bool:
         """Whether a party that is no address is among them."""

@@ -93,6 +93,20 @@ End = PodEnd | Networks | Fqdn | Entity
 
 
 @dataclass(frozen=True, slots=True)
+class ServicePort:
+    """A port of a Service; `target` is what its pods call it: a number, or the name of a port.
+
+    `application` is the protocol within `protocol`, as far as the Service states one.
+    """
+
+    number: int
+    target: int | str
+    name: str = ""
+    protocol: Protocol = "TCP"
+    application: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """A Service; `selector` None: it has none, its endpoints are written by hand."""
 
@@ -101,6 +115,7 @@ class Service:
     labels: Labels = field(default_factory=dict)
     selector: Labels | None = None
     external_name: str = ""
+    ports: tuple[ServicePort, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

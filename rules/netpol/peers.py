@@ -102,6 +102,10 @@ class Entity:
     name: str
 
 
+ENTITIES = ("host", "remote-node", "kube-apiserver", "ingress")
+"""Those that are ends of their own in answers: no address and no pod stands for them."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceRef:
     """What stands behind Services: that name, or those labels; namespace None means any.

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from rules.model import JSON
 from tests.api_server.doors import called
+from tests.api_server.injector import Injector
 from tests.api_server.objects import KATA, deployment, pod
 from tests.api_server.people import Person
 from tests.api_server.serving import NO_MUTATE
+from tests.api_server.world import injecting
 from tests.control_plane.cluster import ControlPlane
 from tests.golden import compare
 
@@ -60,6 +64,41 @@ def test_forged_input_is_denied_at_the_door_that_is_left(developer: Person) -> N
     assert (
         '"pods.validate.sallyport.dev" denied the request: [mesh-annotations-allowed]' in answer.err
     )
+
+
+CONFIG = "proxy.istio.io/config"
+TUNED: dict[str, JSON] = {
+    "held": {CONFIG: "holdApplicationUntilProxyStarts: true"},
+    "drained": {CONFIG: "concurrency: 1\nterminationDrainDuration: 20s"},
+    "sized": {
+        "sidecar.istio.io/proxyCPU": "100m",
+        "sidecar.istio.io/proxyMemory": "128Mi",
+        "sidecar.istio.io/proxyCPULimit": "500m",
+        "sidecar.istio.io/proxyMemoryLimit": "256Mi",
+    },
+    "probed": {"sidecar.istio.io/rewriteAppHTTPProbers": "true"},
+}
+
+
+@pytest.fixture(params=[True, False], ids=["native", "classic"])
+def injector(
+    request: pytest.FixtureRequest, world: ControlPlane, tmp_path: Path
+) -> Iterator[Injector]:
+    """Each kind of sidecar in turn."""
+    with injecting(world, tmp_path, native=request.param) as running:
+        yield running
+
+
+@pytest.mark.usefixtures("injector")
+@pytest.mark.parametrize("tuning", TUNED)
+def test_the_settings_of_a_genuine_sidecar_stay_allowed(developer: Person, tuning: str) -> None:
+    """What the author may ask of the proxy, the injector puts in, and our door looks at it all."""
+    value = pod("tuned", runtimeClassName=KATA)
+    value["metadata"]["annotations"] = TUNED[tuning]
+
+    answer = developer.apply(value, flags=("--dry-run=server",))
+
+    assert (answer.code, answer.err) == (0, "")
 
 
 OVERRIDDEN = {"initContainers": [{"name": "istio-init", "image": "registry.example/x:1"}]}

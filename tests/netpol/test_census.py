@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.netpol.census import take
-from rules.netpol.inventory import NAME_LABEL, TIERS, Inventory, PortName, Tier
+from rules.netpol.inventory import NAME_LABEL, TIERS, Inventory, PortName, ServicePort, Tier
 from rules.netpol.sets import Addresses
 from tests.netpol.strategies import junk
 
@@ -92,7 +92,8 @@ def test_namespaces_have_their_name_as_a_label_and_those_not_given_no_other() ->
 
 def test_services_their_slices_and_groups_of_networks() -> None:
     inventory = taken(
-        "apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {app: web}}",
+        "apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {app: web},"
+        " ports: [{port: 80, name: http, targetPort: web}, {port: 53, protocol: UDP}, {port: a}]}",
         "apiVersion: v1, kind: Service, metadata: {name: out},"
         " spec: {type: ExternalName, externalName: example.com}",
         "apiVersion: discovery.k8s.io/v1, kind: EndpointSlice,"
@@ -103,6 +104,7 @@ def test_services_their_slices_and_groups_of_networks() -> None:
     )
     web, out = inventory.services
     assert (web.selector, out.selector, out.external_name) == ({"app": "web"}, None, "example.com")
+    assert web.ports == (ServicePort(80, "web", "http"), ServicePort(53, 53, protocol="UDP"))
     (piece,) = inventory.slices
     assert (piece.service, str(piece.addresses)) == ("web", "10.0.0.9-10.0.0.9")
     assert piece.ports == (("TCP", 8080), ("UDP", None))

@@ -209,7 +209,7 @@ def test_over_the_limit_it_is_said_on_how_many_it_was_judged() -> None:
 
 def test_who_brings_a_conflict_is_denied_and_who_finds_it_is_not() -> None:
     (said,) = _said("policies-mergeable", "pod", "dns", new="http")
-    assert said.startswith("deny CILIUM-CONFLICT: comes to pods app=web")
+    assert said.startswith("deny CILIUM-CONFLICT: leaves pods app=web")
     assert not _said("policies-mergeable", "pod", "dns", "http", new="closed")
     assert not _said("policies-mergeable", "pod", "dns", "http", new="http", old="http")
 

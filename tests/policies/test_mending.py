@@ -34,7 +34,7 @@ def _mended(value: JSON) -> tuple[JSON, set[str]]:
 def test_a_rule_about_names_gets_port_443_and_the_dns_rule() -> None:
     before = ROWS["D1"]["object"]
     after, left = _mended(before)
-    assert left == {"FQDN-APEX", "DNS-ANY-NAME"}  # both info
+    assert left == {"FQDN-APEX", "DNS-ANY-NAME", "SELECTS-NOTHING"}  # none denies
     first, *between, last = after["spec"]["egress"]
     assert first["toPorts"] == [{"ports": [{"port": "443", "protocol": "TCP"}]}]
     assert last["toPorts"][0]["rules"] == {"dns": [{"matchPattern": "*"}]}

@@ -50,7 +50,9 @@ def policy(name: str, version: int = 1, /, *, app: str = "web") -> JSON:
 def service(name: str, version: int = 1, /, *, app: str = "web") -> JSON:
     """A Service as the API server sends it."""
     metadata = {"namespace": "t", "name": name, "resourceVersion": str(version)}
-    return {"metadata": metadata, "spec": {"selector": {"app": app}, "clusterIP": "10.9.9.9"}}
+    ports = [{"name": f"tcp-{app}", "port": 80, "targetPort": "w", "appProtocol": "tcp"}]
+    spec = {"selector": {"app": app}, "clusterIP": "10.9.9.9", "ports": ports}
+    return {"metadata": metadata, "spec": spec}
 
 
 def whole(kind: Kind, value: JSON) -> JSON:

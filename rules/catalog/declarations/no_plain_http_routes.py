@@ -89,8 +89,8 @@ def check(
             yield Finding(
                 check=CHECK,
                 path=(*path, "host"),
-                message=f"is {quote(host)}, a host outside that is called in clear text; route to "
-                "its HTTPS port, or first begin TLS in a DestinationRule (plain-HTTP egress)",
+                message=f"is {quote(host)}, outside, and called in clear text; route to its HTTPS "
+                "port, or begin TLS in a DestinationRule (plain-HTTP egress)",
                 found=host,
                 exempted_by="allowed_http" if outside.is_allowed(host) else None,
             )

@@ -70,4 +70,5 @@ def _fault(stated: str, denied: Collection[str]) -> str:
         found = parse(stated).among(denied) if stated else ""
     except InvalidImage as invalid:
         return str(invalid)
-    return f"the platform denies: {quote(found)} is on its list" if found else ""
+    listed = "its digest" if "sha256:" in found else quote(found)
+    return f"the platform denies: {listed} is on its list" if found else ""

@@ -121,9 +121,9 @@ def _explain(  # noqa: PLR0911  # a sentence each
 ) -> str:
     space = injection.namespace
     known = enumerate_words(sorted(injection.known), "and") or "none"
-    cure = f"no revision is usable (known: {known}); the platform sets mesh.revision"
+    cure = f"none is usable (known: {known}); the platform sets mesh.revision"
     if not injection.known:
-        cure = f"no mesh is installed; the platform does that, or sets its label {MESH_LABEL}=off"
+        cure = f"no mesh is installed; the platform does that, or labels it {MESH_LABEL}=off"
     elif cluster.revision is not None:
         cure = f"set it to {quote(cluster.revision)}"
     match obstacle:
@@ -137,7 +137,7 @@ def _explain(  # noqa: PLR0911  # a sentence each
             stated = quote(injection.labels[REVISION])
             return f"is {stated}, a mesh revision that is not installed; {cure}"
         case "nothing":
-            return f"is not set, and namespace {space.name} selects no mesh revision; {cure}"
+            return f"is not set, and namespace {space.name} selects no revision; {cure}"
         case "namespace-injection":
             return (
                 f"cannot bring the sidecar: namespace {space.name} is labelled {INJECTION}="

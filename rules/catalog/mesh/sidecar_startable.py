@@ -48,8 +48,8 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
         yield Finding(
             check="MESH-REDIRECTION",
             path=("spec", "runtimeClassName"),
-            message="puts the pod in a VM, whose traffic Istio's CNI plugin does not turn to the "
-            "sidecar, so it will not start; the platform sets redirection to InitContainers",
+            message="puts the pod in a VM, whose traffic Istio's CNI plugin does not redirect, "
+            "so it will not start; the platform sets redirection to InitContainers",
             found="CNIChaining",
             level="warn",
         )

@@ -1,4 +1,4 @@
-"""A network policy must name the domains that it opens, not whole registries of them.
+"""A policy or declaration must name the domains that it opens, not whole registries of them.
 
 Why: anybody can have a name under a suffix that many share, so opening all of them opens the way
 to whoever wants the data.
@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rules.frames import admin, calico, cilium, cluster, enterprise
+from rules.hosts import is_mesh_host, normal
 from rules.model import (
     ADMIN_POLICIES,
     CALICO_POLICIES,
     CALICO_SETS,
     CILIUM_POLICIES,
+    SERVICE_ENTRY,
     Finding,
     Path,
     rule,
@@ -24,6 +26,7 @@ from rules.model import (
 from rules.netpol.names import fixed_part
 from rules.netpol.questions import names
 from rules.patch import lookup
+from rules.pods import mapping
 from rules.policies import Asked, place_of_name
 from rules.review import Cluster, Review
 from rules.widening import items_of
@@ -58,6 +61,7 @@ ALLOW = [
     enterprise(calico(_CALICO % "'*.example.com'")),
     calico(_CALICO % "'*.com'"),
     _SET % "*.example.com",
+    "{kind: ServiceEntry, spec: {hosts: ['*.example.com', '*.shop.svc.cluster.local']}}",
 ]
 DENY = [
     cilium(_PATTERN % "*"),
@@ -74,14 +78,22 @@ WARN = [
     cluster(_DOMAINS % ("Accept", "*.co.uk")),
     enterprise(calico(_CALICO % "example.com, '*.github.io'", "NetworkPolicy")),
     enterprise(calico(_CALICO % "www.google.*")),
+    "{kind: ServiceEntry, spec: {hosts: ['*.com']}}",
 ]
 
 
-@rule(kinds=(*CILIUM_POLICIES, *ADMIN_POLICIES, *CALICO_POLICIES, *CALICO_SETS), severity="high")
+@rule(
+    kinds=(*CILIUM_POLICIES, *ADMIN_POLICIES, *CALICO_POLICIES, *CALICO_SETS, SERVICE_ENTRY),
+    severity="high",
+)
 def check(
     review: Review, cluster: Cluster, *, shared_suffixes: Sequence[str] = SHARED
 ) -> Iterator[Finding]:
     """`shared_suffixes`: those under which anybody can have a name. Denies where none is fixed."""
+    if review.kind == SERVICE_ENTRY.kind:
+        for path, host in _hosts(review):
+            yield from _judge(review, path, host, shared_suffixes)
+        return
     asked = Asked(review, cluster)
     for grant in {grant.path: grant for grant in asked.grants("egress")}.values():
         for entry, pattern in names(grant):
@@ -106,3 +118,11 @@ def _judge(review: Review, path: Path, pattern: str, shared: Sequence[str]) -> I
         found=pattern,
         level="deny" if anybody else "warn",
     )
+
+
+def _hosts(review: Review) -> Iterator[tuple[Path, str]]:
+    """The hosts outside the mesh that a ServiceEntry declares, each with its place."""
+    hosts = mapping(review.object, "spec").get("hosts")
+    for index, host in enumerate(hosts if isinstance(hosts, list) else ()):
+        if isinstance(host, str) and not is_mesh_host(host):
+            yield ("spec", "hosts", index), normal(host)

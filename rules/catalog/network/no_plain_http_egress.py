@@ -19,11 +19,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rules.egress import INTERNAL_ZONES
 from rules.frames import admin, calico, cilium, cluster, enterprise, kubernetes
 from rules.model import ADDRESS_SETS, NETWORK, NETWORK_POLICIES, Finding, Fix, Operation, rule
 from rules.narrowing import Narrowing, narrowing
-from rules.netpol.destinations import PRIVATE, Surroundings, union
-from rules.netpol.model import Grant, NamedPort, PeerEntry, PortEntry, Unknown
+from rules.netpol.destinations import PRIVATE, Surroundings
+from rules.netpol.model import L7, Grant, NamedPort, PeerEntry, PortEntry, Unknown
 from rules.netpol.peers import Fqdn
 from rules.netpol.questions import CLEAR
 from rules.patch import lookup
@@ -39,6 +40,7 @@ _TO_80 = "toPorts: [{ports: [{port: '80', protocol: TCP}]}]"
 _TO_443 = "ports: [{port: '443', protocol: TCP}]"
 _NAME = "toFQDNs: [{matchName: example.com}]"
 _BRIDGED = "originatingTLS: {secret: {name: a}}, terminatingTLS: {secret: {name: a}}"
+_LISTENER = "listener: {name: a, envoyConfig: {name: b}}"
 _HTTP = "rules: {http: [{method: GET}]}"
 _NOT_DB = "{action: Allow, protocol: TCP, destination: {notSelector: role == 'db', ports: [80]}}"
 _DOMAIN = "{action: Allow, protocol: TCP, destination: {domains: [example.com]%s}}"
@@ -58,7 +60,6 @@ ALLOW = [
     kubernetes(_WORLD % ("168.63.129.16/32", "{port: 80}")),
     cilium("[{}]"),
     cilium(f"[{{{_NAME}, toPorts: [{{{_TO_443}}}]}}]"),
-    cilium(f"[{{{_NAME}, toPorts: [{{{_TO_443}, {_BRIDGED}, {_HTTP}}}]}}]"),
     cilium(f"[{{toEndpoints: [], {_TO_80}}}]"),
     cilium("[{toEntities: [cluster]}]"),
     cilium(f"[{{toCIDRSet: [{{cidr: 0.0.0.0/0, except: [0.0.0.0/0]}}], {_TO_80}}}]"),
@@ -102,13 +103,16 @@ WARN = [
     kubernetes("[{to: [{ipBlock: {cidr: 10.0.0.0/8}}]}]"),
     cilium(f"[{{toServices: [{{k8sService: {{serviceName: a}}}}], {_TO_80}}}]"),
     cilium(f"[{{toCIDRSet: [{{cidrGroupRef: partners}}], {_TO_80}}}]"),
+    cilium(f"[{{{_NAME}, toPorts: [{{{_TO_443}, {_LISTENER}}}]}}]"),
+    cilium(f"[{{toFQDNs: [{{matchPattern: '*.corp.internal'}}], {_TO_80}}}]"),
     calico("{action: Allow, protocol: TCP, destination: {notPorts: [80]}}"),
 ]
 INFO = [
     f"{{object: {kubernetes(_WORLD % ('192.0.2.7/32', '{port: 80}'))},"
     " parameters: {allowed_http: [192.0.2.0/24]}}",
     f"{{object: {cilium(f'[{{{_NAME}, {_TO_80}}}]')}, parameters: {{allowed_http: ['*.com']}}}}",
-    cilium("[{toPorts: [{ports: [{port: '80'}], serverNames: [a.com]}]}]"),
+    cilium("[{toPorts: [{ports: [{port: '80'}], serverNames: [a.com]}]}]"),  # T37
+    cilium(f"[{{{_NAME}, toPorts: [{{{_TO_443}, {_BRIDGED}, {_HTTP}}}]}}]"),  # T34
 ]
 
 
@@ -121,21 +125,21 @@ def check(  # noqa: PLR0913  # what may be set in the rulebook
     soft_ports: Sequence[int] = (8080, 8000, 8008, 8888),
     proxy_ports: Sequence[int] = (3128, 8118),
     private_cidrs: Sequence[str] = PRIVATE,
+    internal_zones: Sequence[str] = INTERNAL_ZONES,
     allowed_http: Sequence[str] = (),
     strict: bool = False,
 ) -> Iterator[Finding]:
     """`allowed_http`: CIDRs and patterns of names that may be reached by HTTP.
 
-    `strict`: what warns by default denies.
+    `internal_zones`: DNS zones of your own. `strict`: what warns by default denies.
     """
     asked = Asked(review, cluster)
-    networks = tuple(text for text in allowed_http if "/" in text)
-    standard = Standard(
+    standard = Standard.of(
         {"hard": hard_ports, "soft": soft_ports, "proxy": proxy_ports},
         Surroundings.of(private_cidrs, cluster.site.network.cidrs.every),
-        union(networks),
-        tuple(text.lower().rstrip(".") for text in allowed_http if "/" not in text),
-        strict,
+        allowed=allowed_http,
+        zones=internal_zones,
+        strict=strict,
     )
     for grant in asked.met("egress"):
         yield from _judge(asked, grant, standard)
@@ -156,8 +160,12 @@ def _judge(asked: Asked, grant: Grant, standard: Standard) -> Iterator[Finding]:
             known[ports] = worst_of(asked, grant, ports, standard)
         worst = known[ports]
         if worst is not None:
-            in_clear = grant.l7 in CLEAR and number not in standard.numbers["hard"]
-            told = _in_clear(grant, entry) if in_clear else narrowing(asked.review, entry, number)
+            stated = number in [each for listed in standard.numbers.values() for each in listed]
+            read = grant.l7 in CLEAR or (grant.l7 == L7.TLS_BRIDGED and not stated)
+            told = narrowing(asked.review, entry, number)
+            in_clear = read and number not in standard.numbers["hard"]
+            if in_clear or (grant.l7 == L7.OPAQUE and not stated):
+                told = _at_the_proxy(grant, entry)
             yield _finding(asked, told, ports, worst)
 
 
@@ -181,7 +189,8 @@ def _finding(asked: Asked, told: Narrowing, ports: Ports, worst: Worst) -> Findi
     peer, level, exempted_by, hidden_by = worst
     review, where = asked.review, whereto(asked.review, peer)
     path, what, cure, patch = told
-    doubt = ", which Cilium reads as any pod's number of that name" if ports == "unknown" else ""
+    by_name = ports == "unknown" and path[-1] != "listener"
+    doubt = ", which Cilium reads as any pod's number of that name" if by_name else ""
     today = f", denied as yet by {origin_shown(hidden_by)}" if hidden_by else ""
     unset = isinstance(peer, PeerEntry) and isinstance(peer.peer, Fqdn) and path[-1] == "toPorts"
     return Finding(
@@ -196,10 +205,17 @@ def _finding(asked: Asked, told: Narrowing, ports: Ports, worst: Worst) -> Findi
     )
 
 
-def _in_clear(grant: Grant, entry: PortEntry | NamedPort) -> Narrowing:
-    """HTTP rules, or TLS that ends at the proxy: what goes on from there is clear text."""
+def _at_the_proxy(grant: Grant, entry: PortEntry | NamedPort) -> Narrowing:
+    """HTTP rules, or TLS that ends at the proxy: what goes on from there is clear text.
+
+    What a listener of the author's own sends on, nobody knows.
+    """
     item = entry.path[:-2]
     field = "rules" if grant.inspection.parser == "http" else "terminatingTLS"
     what = "makes the proxy read HTTP, so clear text leaves"
     cure = "remove it, or state both TLS blocks"
+    if grant.l7 == L7.TLS_BRIDGED:
+        what, cure = "makes the proxy read HTTP", "keep both TLS blocks"
+    if grant.l7 == L7.OPAQUE:
+        field, what, cure = "listener", "may send clear text", "remove it"
     return Narrowing((*item, field), what, cure, (Operation("remove", (*item, field)),))

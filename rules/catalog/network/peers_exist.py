@@ -19,11 +19,12 @@ from rules.netpol.inventory import NAME_LABEL, Pod
 from rules.netpol.model import PeerEntry
 from rules.netpol.peers import Endpoints, Entity, Labelled, Namespaces, Peer, Pods, leaves
 from rules.patch import lookup
-from rules.pods import mapping
+from rules.pods import items, mapping
 from rules.policies import Asked
 from rules.proposal import key_in, propose
 from rules.review import Cluster, Review
 
+KUBERNETES = "networking.k8s.io"
 MOST_NAMESPACES = 1000
 
 
@@ -47,7 +48,20 @@ def _cilium(labels: str) -> str:
 
 
 _DNS = "namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}"
+_OTHERS = (
+    "{apiVersion: v1, kind: Namespace, metadata: {name: b, labels: {a: b}}}, "
+    "{apiVersion: v1, kind: Pod, metadata: {name: x, namespace: b}}"
+)
+
+
+def _of_both(selector: str) -> str:
+    among = _among(f"{{podSelector: {{}}}}, {{namespaceSelector: {selector}}}")
+    return among.replace("cluster: [", f"cluster: [{_OTHERS}, ")
+
+
 ALLOW = [
+    _of_both("{matchLabels: {a: b}}"),
+    _of_both("{matchExpressions: [{key: a, operator: Exists}]}"),
     _among("{podSelector: {matchLabels: {app: web}}}"),
     _among("{ipBlock: {cidr: 192.0.2.0/24}}"),
     _among(f"{{{_DNS}, podSelector: {{matchLabels: {{k8s-app: kube-dns}}}}}}"),
@@ -55,6 +69,7 @@ ALLOW = [
     _cilium("{'reserved:world': ''}"),
 ]
 WARN = [
+    _among("{podSelector: {matchLabels: {app: web}}}, {namespaceSelector: {}}"),  # T07
     _among("{podSelector: {matchLabels: {app: wbe}}}"),
     _among("{namespaceSelector: {matchLabels: {name: default}}}"),
     _cilium("{app: wbe}"),
@@ -64,6 +79,7 @@ WARN = [
 @rule(kinds=NETWORK_POLICIES, reads=NETWORK, severity="low")
 def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     """Where no pod is known at all, or only in the platform's namespaces, nothing is said."""
+    yield from _swallowed(review, cluster)
     asked, index = Asked(review, cluster), propose(review, cluster).after
     if all(cluster.trusts(name) for name in index.members):
         return
@@ -85,6 +101,35 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
             found="no peer",
             level="warn",
         )
+
+
+def _swallowed(review: Review, cluster: Cluster) -> Iterator[Finding]:
+    """A podSelector beside a namespaceSelector that holds all of its pods, as an item of its own.
+
+    Whoever writes that means one item of both: each item of a list suffices.
+    """
+    if review.group != KUBERNETES:
+        return
+    own = {**cluster.namespace(review.namespace).labels, NAME_LABEL: review.namespace}
+    for section, field in (("egress", "to"), ("ingress", "from")):
+        for rule_ in items(mapping(review.object, "spec"), ("spec",), section):
+            listed = items(rule_.value, rule_.path, field)
+            wide = [each for each in listed if [*each.value] == ["namespaceSelector"]]
+            narrow = [each for each in listed if [*each.value] == ["podSelector"]]
+            selectors = [mapping(each.value, "namespaceSelector") for each in wide]
+            if narrow and any(
+                not each.get("matchExpressions")
+                and mapping(each, "matchLabels").items() <= own.items()
+                for each in selectors
+            ):
+                yield Finding(
+                    check="PEER-NOTHING",
+                    path=narrow[0].path,
+                    message="says nothing beside the namespaceSelector, which holds these pods "
+                    "and all others; write both into one item, where both must hold",
+                    found="swallowed",
+                    level="warn",
+                )
 
 
 def _is_nobody(asked: Asked, index: Index, entry: PeerEntry) -> bool:

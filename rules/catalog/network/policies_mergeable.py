@@ -46,7 +46,7 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     if review.kind == POD.kind:
         conflict = _conflict(stand(review, cluster).sides.values())
         if conflict is not None:
-            yield _finding("meet policies", conflict, ("metadata", "labels"), "warn")
+            yield _finding("bring the pod under", conflict, ("metadata", "labels"), "warn")
         return
     proposal = propose(review, cluster)
     own = proposal.after.policies_at(key_in(review))
@@ -55,21 +55,20 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     for each in proposal.subjects:
         conflict = _conflict(each.future.values())
         if conflict is not None and _conflict(each.former.values()) is None:
-            said = f"comes to {shown(each.now)} beside policies"
-            yield _finding(said, conflict, ("spec",), "deny")
+            yield _finding(f"leaves {shown(each.now)} with", conflict, ("spec",), "deny")
             return
 
 
 def _finding(said: str, conflict: Conflict, path: Path, level: Level) -> Finding:
-    where = f"{origin_shown(conflict.origin)} at {place(conflict.path)}"
+    one = origin_shown(conflict.origin)
+    message = f"{said} {one}, which Cilium cannot merge with another; take other ports in one"
     return Finding(
         check="CILIUM-CONFLICT",
         path=path,
-        message=printable(
-            f"{said} that Cilium cannot merge; take other ports in one: {where} {conflict.reason}"
-        ),
+        message=printable(message),
         found=conflict.reason,
         level=level,
+        why=printable(f"{one} at {place(conflict.path)} {conflict.reason}"),
     )
 
 

@@ -3,8 +3,8 @@
 Why: a selector with a typo selects nobody, and a policy that selects nobody protects nobody.
 Source: specification egress 4 (SELECTS-NOTHING).
 
-It only warns, since whoever applies all at once applies policies first. Where no pod of the
-namespace is known, or of all namespaces for a policy of the cluster, nothing is said.
+It only warns, since whoever applies all at once applies policies first. A selector that
+pods without any label meet waits for pods to come: where there are none, nothing is said of it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from difflib import get_close_matches
 
 from rules.model import NETWORK, NETWORK_POLICIES, Finding, Path, rule
 from rules.netpol.index import Index
-from rules.netpol.keys import EVERYWHERE
+from rules.netpol.keys import EVERYWHERE, Key
 from rules.netpol.model import Policy, Subject
 from rules.netpol.peers import Endpoints, Labelled, Pods
 from rules.pods import mapping
@@ -48,14 +48,20 @@ _CILIUM = (
     "{endpointSelector: {matchLabels: {%s}}, egress: [{}]}}"
 )
 ALLOW = [
-    _policy("{matchLabels: {app: web}}"),
+    _policy("{}"),
+    _CILIUM % "",
+    _policy("{matchExpressions: [{key: env, operator: NotIn, values: [prod]}]}"),
     _beside(_policy("{}")),
     _beside(_CILIUM % "'k8s:app.kubernetes.io/name': web"),
 ]
 WARN = [
+    _policy("{matchLabels: {app: web}}"),  # D1
+    _CILIUM % "app: sleep",
     _beside(_policy("{matchLabels: {app: web}}")),
     _beside(_policy("{matchLabels: {tier: '1'}}")),
     _beside(_CILIUM % "'k8s:app': web"),
+    f"{{object: {_policy('{matchLabels: {app: web}}')}, old: {_policy('{}')}, operation: UPDATE, "
+    f"cluster: [{_POD}]}}",
 ]
 
 
@@ -65,10 +71,10 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     proposal = propose(review, cluster)
     index, key = proposal.after, key_in(review)
     where = index.members if key.namespace == EVERYWHERE else (key.namespace,)
-    if not any(True for name in where for _ in index.pods(name)):
-        return
     policies = index.policies_at(key)
-    if proposal.subjects or proposal.left_out:
+    if review.operation == "CREATE" and (proposal.subjects or proposal.left_out):
+        return  # those of a change may be of the former selector
+    if not any(True for name in where for _ in index.pods(name)) and _waits(index, key, policies):
         return
     if policies and not any(True for _ in index.subjects(key.namespace, policies)):
         strange = _strange(index, policies, where)
@@ -79,6 +85,17 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
             found="selects nothing",
             level="warn",
         )
+
+
+def _waits(index: Index, key: Key, policies: Iterable[Policy]) -> bool:
+    """Whether it would select a pod without labels that comes to one of its namespaces."""
+    names = {each.name for each in index.namespaces.values()} | {"default"}
+    for name in sorted(names) if key.namespace == EVERYWHERE else (key.namespace,):
+        plain, matcher = index.pod({}, name), index.network(name).matcher
+        ends = index.ends(plain)
+        if any(matcher.subject(each.subject, end) for each in policies for end in ends):
+            return True
+    return False
 
 
 def _strange(

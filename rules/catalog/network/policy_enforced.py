@@ -81,15 +81,17 @@ def _finding(path: Path, message: str, found: object) -> Finding:
 
 
 def _staged(review: Review) -> Finding:
-    policies = written(review)
+    policies, twin = written(review), review.kind.removeprefix(STAGED)
     dropped = sorted({each.direction for policy in policies for each in policy.isolations})
     kept = sum(1 for policy in policies for each in policy.grants if each.action == "allow")
     shadow = f"all {' and '.join(dropped)} but for {kept} rules" if dropped else "nothing"
+    effect = f"as {twin} it would cut {shadow}"
+    if mapping(review.object, "spec").get("stagedAction") == "Delete":
+        effect = f"to enforce it deletes the {twin} of that name"
     return Finding(
         check="STAGED",
         path=("kind",),
-        message=f"is {review.kind}: nobody enforces it; as {review.kind.removeprefix(STAGED)} it "
-        f"would cut {shadow}",
+        message=f"is {review.kind}: nobody enforces it; {effect}",
         found=review.kind,
         level="info",
     )

@@ -80,7 +80,8 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     asked = Asked(review, cluster)
     if review.group in CALICO:
         told = faults(review, cluster.site.network)
-        yield from map(_open, (each for each in told if each.consequence == "as-read"))
+        read = (each for each in told if each.path[-2:] != ("services", "namespace"))
+        yield from map(_open, (each for each in read if each.consequence == "as-read"))
         return
     for grant in {grant.path: grant for grant in asked.grants()}.values():
         if review.group == CILIUM:
@@ -97,7 +98,8 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
 
 
 def _open(unknown: Unknown) -> Finding:
-    message = f"is {unknown.found}, by which Calico reads more; must be {unknown.wanted}"
+    wanted, _, consequence = unknown.wanted.partition(", or it ")
+    message = f"is {unknown.found}, by which Calico reads more; must be {wanted}"
     if unknown.found == UNKNOWN_FIELD:
         message = "is unknown to Calico and cut off, so all is wider without it; leave it out"
     return Finding(
@@ -105,6 +107,7 @@ def _open(unknown: Unknown) -> Finding:
         path=unknown.path,
         message=message,
         found=unknown.found,
+        why=f"as it is, it {consequence}" if consequence else "",
     )
 
 

@@ -43,6 +43,7 @@ DENY = [
         "StagedGlobalNetworkPolicy",
     ),
     _CRD % "{selector: ' '}",
+    calico("{action: Deny, destination: {services: {name: a}}}", "NetworkPolicy"),
     "{network: {engine: cilium, version: '1.20'}, object: {kind: ClusterNetworkPolicy, spec:"
     f" {{tier: Admin, priority: 5, subject: {{namespaces: {{}}}}, egress: [{_NODES}]}}}}}}",
 ]
@@ -56,7 +57,14 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     for unknown in dict.fromkeys(
         (*faults(review, cluster.site.network), *_by_engine(review, cluster))
     ):
-        if unknown.consequence == "void" and not _is_told_elsewhere(unknown):
+        if unknown.path[-2:] == ("services", "namespace"):
+            yield Finding(
+                check=check,
+                path=unknown.path,
+                message="is missing, so the rule matches nothing; name that of the Service",
+                found=None,
+            )
+        elif unknown.consequence == "void" and not _is_told_elsewhere(unknown):
             follows = "" if review.group in CALICO else ", so Cilium throws the whole policy away"
             yield Finding(
                 check=check,

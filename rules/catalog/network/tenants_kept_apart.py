@@ -89,8 +89,9 @@ def check(review: Review, cluster: Cluster, *, most_groups: int = 1000) -> Itera
 
 def _finding(meeting: Meeting, direction: Direction, cluster: Cluster) -> Finding:
     other = meeting.other
-    tenant = cluster.tenant(other.namespace.name) or other.namespace.name
-    deed = "let the pod reach" if direction == "egress" else "let in"
+    stated = cluster.tenant(other.namespace.name)
+    tenant, whose = stated or other.namespace.name, f" of tenant {stated}" if stated else ""
+    deed = "lead to" if direction == "egress" else "let in"
     by = " and ".join(
         f"{origin_shown(each.origin)} at {place(each.path)}" for each in meeting.causes
     )
@@ -98,7 +99,7 @@ def _finding(meeting: Meeting, direction: Direction, cluster: Cluster) -> Findin
         check="CROSS-TENANT",
         path=("metadata", "labels"),
         message=printable(
-            f"{deed} {shown(other)} of tenant {tenant} on {words(meeting.ports)}, by {by}; "
+            f"{deed} {shown(other)}{whose} on {words(meeting.ports)}, by {by}; "
             "name your own namespaces there"
         ),
         found=[direction, tenant, str(meeting.ports)],

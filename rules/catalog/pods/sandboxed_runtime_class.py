@@ -19,7 +19,7 @@ from rules.words import quote
 
 FIELD: Path = ("spec", "runtimeClassName")
 HANDLERS = {"kata-cc-isolation": "kata-cc"}  # every other accepted class is a plain Kata VM
-POOL = "az aks nodepool add --workload-runtime KataMshvVmIsolation"
+POOL = "--workload-runtime KataMshvVmIsolation"
 
 _RUNC = "{kind: RuntimeClass, metadata: {name: kata-mshv-vm-isolation}, handler: runc}"
 _KATA = "{kind: RuntimeClass, metadata: {name: kata-vm-isolation}, handler: kata}"
@@ -73,7 +73,7 @@ def check(
         cure = f"set it to {quote(usable[0])}"
         fix = Fix(set_field(review.object, FIELD, usable[0]), safe=stated is None)
     else:
-        cure = f"no accepted class exists with its Kata handler, this makes one: {POOL}"
+        cure = f"no accepted class exists: add a node pool with {POOL}"
         fix = None
     if review.operation == "UPDATE":  # immutable: only templates and new pods can be mended
         cure, fix = f"{cure}; a stored pod cannot be changed: create it anew", None
@@ -101,4 +101,4 @@ def _describe(stated: JSON, accepted: Sequence[str], classes: Mapping[str, str])
     if stated not in classes:
         return f"is {shown}, which does not exist in the cluster"
     must = HANDLERS.get(stated, "kata")
-    return f"is {shown}, whose handler is {quote(classes[stated])} and must be {quote(must)}"
+    return f"is {shown}, not of handler {quote(must)}"

@@ -17,6 +17,7 @@ from rules.netpol.engines.cilium.merging import conflicts
 from rules.netpol.engines.cilium.reading import CLUSTER_NETWORK_POLICY, NETWORK_POLICY, reads
 from rules.netpol.engines.cilium.resolving import resolve
 from rules.netpol.model import Grant
+from rules.netpol.peers import ENTITIES
 
 _NAMESPACED, _CLUSTERWIDE = (Api(cilium.GROUP, kind) for kind in cilium.KINDS)
 
@@ -42,7 +43,7 @@ def engine(version: Version) -> Engine:
         views=views,
         resolve=resolve,
         spares=spares,
-        entities=("host", "remote-node", "kube-apiserver", "ingress"),
+        entities=ENTITIES,
         names=True,
         conflicts=conflicts,
     )
