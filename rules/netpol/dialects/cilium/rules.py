@@ -41,7 +41,7 @@ REQUIRES = "Requires"
 """Labels that peers must have by all rules of the pods. Older agents heed them, newer refuse them:
 cilium/cilium#42615, #43167."""
 _REQUIREMENT = "a requirement that narrows all rules of these pods"
-_SELECTED = "absent: it is deprecated, and refused from Cilium 1.19 on; select the peers by labels"
+_SELECTED = "absent: Cilium refuses it from 1.19 on; select the peers by labels"
 _MODES = ("disabled", "required", "test-always-fail")
 
 
