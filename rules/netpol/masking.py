@@ -3,8 +3,9 @@
 hidden = mask(network, grant, lambda subject: ...)
 hidden and hidden.hider([Networks(world)], Ports.of("TCP", 80))    # the object that denies it
 
-Only denials by rules count, not what is dropped because nothing allows it: a rule that is added
-elsewhere undoes that.
+Denials by rules count, and what another tier drops at its end, where the engine has such tiers: of
+what is left over there nothing comes to the grant. What is dropped because nothing at all allows it
+does not count: any rule that is added undoes that.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from rules.netpol.connections import FAMILIES
 from rules.netpol.dialects.cilium import EndpointSelector
 from rules.netpol.expressions import Condition, Expression, Join
 from rules.netpol.inventory import NOWHERE, Namespace, Pod, PodEnd
-from rules.netpol.model import Grant, Origin, Policy, PortEntry, Subject
+from rules.netpol.model import Grant, Isolation, Origin, Policy, PortEntry, Subject
 from rules.netpol.outside import runs
 from rules.netpol.peers import (
     AllOf,
@@ -82,12 +83,13 @@ def mask(network: Network, grant: Grant, covers: Callable[[Subject], bool]) -> M
         return None  # of a name nobody knows the numbers
     others = list(_before(network, grant))
     denials = [each for each in others if each.action == "deny" and covers(each.subject)]
-    if not denials:
+    closing = tuple(_closing(network, grant, covers))
+    if not denials and not closing:
         return None
     passing = (each for each in others if each.action == "pass")
     meant = sorted((*passing, *denials, grant), key=lambda each: each.place.index)
     rules = tuple(replace(each, subject=_EVERYBODY) for each in meant)
-    alone = Roster.of([Policy(grant.origin, _EVERYBODY, grants=rules)])
+    alone = Roster.of([Policy(grant.origin, _EVERYBODY, closing, rules)])
     pod = PodEnd(Pod(Namespace(grant.origin.namespace), ""), NOWHERE)
     return Mask(Network(network.matcher, (alone,)).side(pod, grant.direction), _opened(grant))
 
@@ -98,6 +100,21 @@ def _before(network: Network, grant: Grant) -> Iterator[Grant]:
     for policy in network.policies:
         if not any(matcher.engine.refuses(policy, matcher.inventory)):
             yield from (each for each in policy.grants if each.direction == grant.direction)
+
+
+def _closing(
+    network: Network, grant: Grant, covers: Callable[[Subject], bool]
+) -> Iterator[Isolation]:
+    """What drops at the end of another tier all that is left over there, as the engine has it."""
+    matcher = network.matcher
+    if matcher.engine.drops != "tier":
+        return
+    for policy in network.policies:
+        if not any(matcher.engine.refuses(policy, matcher.inventory)):
+            for each in policy.isolations:
+                here = each.direction == grant.direction and each.tier != grant.place.tier
+                if here and covers(each.subject):
+                    yield replace(each, subject=_EVERYBODY)
 
 
 def _opened(grant: Grant) -> Ports:

@@ -173,6 +173,39 @@ def _of_calico(*beside: str, old: str, new: str = "") -> list[str]:
     return [f"{finding.level} {finding.check}" for finding in found]
 
 
+TIER = (
+    "{apiVersion: projectcalico.org/v3, kind: Tier, metadata: {name: sec}, spec: {order: 5,"
+    " defaultAction: %s}}"
+)
+
+
+@pytest.mark.parametrize(
+    ("end", "rules", "level"),
+    [
+        ("Deny", "", "warn"),
+        ("Deny", "{action: Allow, protocol: TCP, destination: {ports: [443]}}", "warn"),
+        ("Deny", "{action: Pass}", "deny"),
+        ("Deny", "{action: Pass, protocol: TCP, destination: {ports: [443]}}", "warn"),
+        ("Pass", "", "deny"),
+    ],
+)
+def test_what_an_earlier_tier_drops_at_its_end_hides_a_grant(
+    end: str, rules: str, level: str
+) -> None:
+    tiered = (_CALICO % ("GlobalNetworkPolicy", 10, rules)).replace("order:", "tier: sec, order:")
+    opens = "{action: Allow, protocol: TCP, destination: {nets: [198.51.100.0/24], ports: [80]}}"
+    value = yaml.safe_load((_CALICO % ("NetworkPolicy", 10, opens)).replace("calico", "own", 2))
+    value["apiVersion"] = "projectcalico.org/v3"
+    beside = [yaml.safe_load(each) for each in (TIER % end, tiered)]
+    network = Network(engine="calico", enforced=("projectcalico.org/*",))
+    cluster = Cluster.of(beside, Site(network=network))
+    review = decode(written(ask(value, kind_of(value), namespace="t", name="own")))
+    book = rulebook(RULE_OF["no-plain-http-egress"])
+    (found,) = judge(review, book, cluster).findings
+    assert found.level == level
+    assert ("denied as yet by GlobalNetworkPolicy calico" in found.message) is (level == "warn")
+
+
 def test_the_order_of_policies_of_calico_may_open_what_their_deletion_would() -> None:
     deny = "{action: Deny, protocol: TCP, destination: {ports: [443]}}"
     first, last = (_CALICO % ("GlobalNetworkPolicy", order, deny) for order in (10, 2000))
