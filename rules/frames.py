@@ -37,10 +37,14 @@ def calico(
     return f"{{network: {_CALICO}, object: {named}}}"
 
 
-def enterprise(rule: str) -> str:
-    """A NetworkPolicy of Calico Enterprise with this one egress rule, where that is the engine."""
-    return calico(rule, "NetworkPolicy").replace(
-        "engine: calico", "engine: calico, calico: enterprise"
+def enterprise(rule: str) -> tuple[str, ...]:
+    """Policies of Calico Enterprise with this one egress rule, of each of its kinds and groups."""
+    return tuple(
+        calico(rule, kind)
+        .replace("engine: calico", "engine: calico, calico: enterprise")
+        .replace("projectcalico.org/v3", version)
+        for kind in ("NetworkPolicy", "GlobalNetworkPolicy")
+        for version in ("projectcalico.org/v3", "crd.projectcalico.org/v1")
     )
 
 

@@ -14,6 +14,7 @@ from rules.image import entries
 from rules.model import (
     JSON,
     NAMESPACE,
+    NETWORK_POLICY,
     POD,
     PODS,
     ActiveRule,
@@ -32,8 +33,11 @@ from webhook.codec import decode
 
 RULES = discover()
 KINDS: Mapping[tuple[str, str], Kind] = {
-    (kind.group, kind.kind): kind for rule in RULES for kind in (*rule.kinds, *PODS, *rule.reads)
+    (kind.group, kind.kind): kind
+    for kinds in ((NETWORK_POLICY,), *((*rule.kinds, *PODS, *rule.reads) for rule in RULES))
+    for kind in kinds
 }
+"""Of kinds of one name the first is meant where no group is: Kubernetes' own."""
 MAP_KEYS = {
     "object", "old", "operation", "subresource", "user", "cluster", "parameters", "phase", "mesh",
     "denied", "network", "threats",

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rules.frames import admin, cilium, cluster
-from rules.model import NETWORK_POLICIES, Finding, rule
+from rules.frames import admin, cilium, cluster, enterprise
+from rules.model import ADMIN_POLICIES, CALICO_POLICIES, CILIUM_POLICIES, Finding, rule
 from rules.netpol.questions import names, reaches
 from rules.policies import Asked, place_of_name
 from rules.review import Cluster, Review
@@ -27,10 +27,11 @@ WARN = [
     cilium(f"[{{toFQDNs: [{{matchPattern: '*.microsoft.com'}}], {_443}}}]"),
     admin("{action: Allow, to: [{domainNames: ['*.microsoftonline.com']}]}"),
     cluster("{action: Accept, to: [{domainNames: [graph.microsoft.com]}]}"),
+    *enterprise("{action: Allow, destination: {domains: [management.azure.com]}}"),
 ]
 
 
-@rule(kinds=NETWORK_POLICIES, severity="medium")
+@rule(kinds=(*CILIUM_POLICIES, *ADMIN_POLICIES, *CALICO_POLICIES), severity="medium")
 def check(
     review: Review, cluster: Cluster, *, endpoints: Sequence[str] = ENDPOINTS
 ) -> Iterator[Finding]:

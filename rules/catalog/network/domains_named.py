@@ -13,7 +13,15 @@ from collections.abc import Iterator, Sequence
 
 from rules.frames import admin, cilium, cluster, enterprise
 from rules.hosts import is_mesh_host, normal
-from rules.model import NETWORK_POLICIES, SERVICE_ENTRY, Finding, Path, rule
+from rules.model import (
+    ADMIN_POLICIES,
+    CALICO_POLICIES,
+    CILIUM_POLICIES,
+    SERVICE_ENTRY,
+    Finding,
+    Path,
+    rule,
+)
 from rules.netpol.questions import fixed_part, names
 from rules.pods import mapping
 from rules.policies import Asked, place_of_name
@@ -52,11 +60,11 @@ WARN = [
     admin(_DOMAINS % ("Allow", "*.github.io")),
     cluster(_DOMAINS % ("Accept", "*.co.uk")),
     "{kind: ServiceEntry, spec: {hosts: ['*.com']}}",
-    enterprise("{action: Allow, protocol: TCP, destination: {domains: ['*.com'], ports: [443]}}"),
+    *enterprise("{action: Allow, protocol: TCP, destination: {domains: ['*.com'], ports: [443]}}"),
 ]
 
 
-@rule(kinds=(*NETWORK_POLICIES, SERVICE_ENTRY), severity="high")
+@rule(kinds=(*CILIUM_POLICIES, *ADMIN_POLICIES, *CALICO_POLICIES, SERVICE_ENTRY), severity="high")
 def check(
     review: Review, cluster: Cluster, *, shared_suffixes: Sequence[str] = SHARED
 ) -> Iterator[Finding]:

@@ -102,7 +102,7 @@ DENY = [
     _within(cilium(f"[{{toCIDRSet: [{{cidr: 203.0.113.0/28}}], {_443}}}]", kind=_CCNP)),
     _within(admin("{action: Allow, to: [{networks: [203.0.113.7/32]}]}")),
     _within(cluster("{action: Accept, to: [{domainNames: [c2.bad.example]}]}")),
-    _within(enterprise("{action: Allow, destination: {domains: [c2.bad.example]}}")),
+    *map(_within, enterprise("{action: Allow, destination: {domains: [c2.bad.example]}}")),
     _entry("cdn.example", ", endpoints: [{address: 203.0.113.9}]"),
     _env("https://c2.bad.example"),
     _env("http://203.0.113.7:8080/"),

@@ -72,7 +72,7 @@ DENY = [
     f" [{{toCIDR: [192.0.2.0/24], {_TO_80}}}]}}]}}",
     calico(_NOT_DB),
     calico(_TO_NET, "NetworkPolicy"),
-    enterprise("{action: Allow, protocol: TCP, destination: {domains: [a.com], ports: [80]}}"),
+    *enterprise("{action: Allow, protocol: TCP, destination: {domains: [a.com], ports: [80]}}"),
     admin(f"{{action: Allow, {_ALL}, ports: [{{portNumber: {{protocol: TCP, port: 80}}}}]}}"),
     admin(f"{{action: Allow, {_ALL}}}"),
     cluster(

@@ -49,7 +49,7 @@ ALLOW = [
     cilium(f"[{{toEndpoints: [{_LACKING % 'app'}], {_PORTS}}}]"),
     calico("{action: Allow, protocol: TCP, destination: {nets: [10.0.0.0/8], ports: [443]}}"),
     _CNP % ("spec", "{matchLabels: {a: b}}"),
-    enterprise("{action: Allow, protocol: TCP, destination: {domains: [a.com], ports: [443]}}"),
+    *enterprise("{action: Allow, protocol: TCP, destination: {domains: [a.com], ports: [443]}}"),
 ]
 DENY = [
     f"{{object: {_TO_SERVICE}, cluster: [{_SERVICE % 'b'}]}}",
@@ -59,7 +59,7 @@ DENY = [
     _CNP % ("cilium, version: '1.20', enforced: ['policy.networking.k8s.io/*']", _LACKING % "a"),
     calico("{action: Allow, destination: {nets: [example.com]}}"),
     calico("{action: Allow, destination: {domains: [example.com]}}", "NetworkPolicy"),
-    enterprise("{action: Deny, destination: {domains: [a.com], nets: [10.0.0.0/8]}}"),
+    *enterprise("{action: Deny, destination: {domains: [a.com], nets: [10.0.0.0/8]}}"),
     calico("{action: Allow, destination: {nets: [10.0.0.0/33]}}", "StagedNetworkPolicy"),
     "{apiVersion: crd.projectcalico.org/v1, kind: NetworkPolicy, metadata: {name: a},"
     " spec: {selector: 'all()) || (all()'}}",
