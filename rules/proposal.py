@@ -12,18 +12,18 @@ from itertools import islice
 from typing import TypeAlias
 
 from rules.content import Content
-from rules.model import JSON, NAMESPACE, POD
+from rules.model import NAMESPACE, POD
 from rules.netpol.changes import DIRECTIONS
-from rules.netpol.engine import Api
-from rules.netpol.entries import Entry, statement_of
+from rules.netpol.entries import Entry
 from rules.netpol.exits import is_closed
 from rules.netpol.index import Index
 from rules.netpol.inventory import Pod
-from rules.netpol.keys import EVERYWHERE, Key, twins_of
+from rules.netpol.keys import Key, twins_of
 from rules.netpol.model import Direction, Grant, Origin
 from rules.netpol.sides import Side
 from rules.pods import mapping
 from rules.review import Cluster, Review
+from rules.statement import key_in, stated
 from rules.words import printable
 
 Sides: TypeAlias = Mapping[Direction, tuple[Side, ...]]
@@ -161,12 +161,12 @@ def _propose(review: Review, cluster: Cluster, index: Index) -> Proposal:
     created, before, after = review.operation == "CREATE", index, index
     if review.kind != POD.kind:
         gone = Entry(key_in(review), None)
-        before = index.hold(gone if created else _stated(review, review.former))
+        before = index.hold(gone if created else stated(review, review.former))
         after = before
         if review.operation == "DELETE":
             after = _alone(index, gone.key).hold(gone)
         elif review.object is not review.old:
-            after = _alone(index, gone.key).hold(_stated(review, review.new))
+            after = _alone(index, gone.key).hold(stated(review, review.new))
     found = _subjects(review, before, after)
     counted = (each for each in found if not cluster.trusts(each.now.namespace.name))
     taken = tuple(islice(counted, MOST_GROUPS))
@@ -213,29 +213,6 @@ def _subjects(review: Review, before: Index, after: Index) -> Iterator[Subject]:
     meant = (*before.policies_at(key), *after.policies_at(key))
     for pod, count in after.subjects(key.namespace, meant):
         yield Subject(before, after, pod, pod, count)
-
-
-def key_in(review: Review) -> Key:
-    """Which object of the index is under review."""
-    where = EVERYWHERE if review.kind == NAMESPACE.kind else review.namespace
-    stored = mapping(review.old, "metadata").get("name")
-    name = stored if isinstance(stored, str) else review.own_name
-    return Key(Api(review.group, review.kind), where, name)
-
-
-def _stated(review: Review, content: Content) -> Entry:
-    """What a version of the object under review is; it lies where the request says."""
-    if content.get() is None:
-        return Entry(key_in(review), None)
-    return content.once("stated", None, partial(_state, review, content))
-
-
-def _state(review: Review, content: Content) -> Entry:
-    key, value = key_in(review), content.get()
-    node: Mapping[str, JSON] = mapping(value)
-    metadata = {**mapping(node, "metadata"), "namespace": key.namespace, "name": key.name}
-    about = {"apiVersion": f"{key.api.group}/v1".lstrip("/"), "kind": key.api.kind}
-    return statement_of({**node, **about, "metadata": metadata}, namespace=key.namespace, key=key)
 
 
 def _content(review: Review) -> Content:

@@ -19,7 +19,6 @@ from rules.netpol.engine import Engine
 from rules.netpol.inventory import Inventory
 from rules.netpol.matching import Matcher
 from rules.netpol.model import PeerEntry, Unknown
-from rules.netpol.outside import edges_of, named
 from rules.netpol.peers import (
     Anywhere,
     Fqdn,
@@ -32,6 +31,7 @@ from rules.netpol.peers import (
     leaves,
 )
 from rules.netpol.sets import V4, V6, Addresses, Family
+from rules.netpol.strips import edges_of, named
 
 Reach = Literal["public", "private", "unknown"]
 """Outside the cluster: on the Internet, on the networks around it, or nobody can say whether."""

@@ -208,7 +208,7 @@ class Index:
         """What the engine makes of policies; what it leaves as it is stays the same value."""
         for policy in meant:
             for each in read((policy,), self.engine):
-                yield policy if each == policy else thrifty(each)
+                yield policy if each is policy else thrifty(each)
 
     def _reside(self, home: Namespace, held: Population) -> _Residents:
         pods = ((self._pod(home, group), count) for group, count in held.groups.items())

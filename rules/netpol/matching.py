@@ -43,7 +43,7 @@ class Matcher:
     strips: Known[Grant, dict[Family, Strip]] = field(
         default_factory=Known, compare=False, repr=False
     )
-    """What is found of a rule that says the same for all pods: see `outside`."""
+    """What is found of a rule that says the same for all pods: see `strips`."""
 
     def ends(self, pod: Pod) -> tuple[PodEnd, ...]:
         """The pod at each of its addresses; at none in particular where that does not matter."""

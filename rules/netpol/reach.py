@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from math import inf
+from operator import is_
 from typing import get_args
 
 from rules.netpol.engine import Engine, Rung
@@ -144,20 +145,25 @@ def _compact(policy: Policy) -> Policy:
 
     Rules that ask for inspection stay as they are: they are merged network by network.
     """
-    grants = []
-    for grant in policy.grants:
-        if grant.inspection != NO_INSPECTION:
-            grants.append(grant)
-            continue
-        blocks, others = [], []
-        for entry in grant.peers:
-            if isinstance(entry, PeerEntry) and isinstance(entry.peer, Networks):
-                blocks.append(entry.peer.addresses)
-            else:
-                others.append(entry)
-        joined = PeerEntry(grant.path, Networks(Addresses.union(blocks)))
-        grants.append(replace(grant, peers=(*others, joined)) if len(blocks) > 1 else grant)
-    return replace(policy, grants=tuple(grants))
+    grants = tuple(map(_joined, policy.grants))
+    if all(map(is_, grants, policy.grants)):
+        return policy
+    return replace(policy, grants=grants)
+
+
+def _joined(grant: Grant) -> Grant:
+    if len(grant.peers) == 1 or grant.inspection != NO_INSPECTION:
+        return grant
+    blocks, others = [], []
+    for entry in grant.peers:
+        if isinstance(entry, PeerEntry) and isinstance(entry.peer, Networks):
+            blocks.append(entry.peer.addresses)
+        else:
+            others.append(entry)
+    if len(blocks) < 2:  # noqa: PLR2004  # there is nothing to join
+        return grant
+    joined = PeerEntry(grant.path, Networks(Addresses.union(blocks)))
+    return replace(grant, peers=(*others, joined))
 
 
 def _order(tier: Tier) -> tuple[float, str]:

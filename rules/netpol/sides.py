@@ -125,16 +125,21 @@ class Side:
     @property
     def additive(self) -> bool:
         """Whether all rules allow, and what none allows is surely dropped: no order counts."""
-        stages = self.stages
-        return (
-            (len(stages) == 1 or self._engine.drops == "last")
-            and all(rule.action == "allow" for rule in self.grants())
-            and any(each.about.sure for stage in stages for each in stage.isolations)
-            and all(self._closes(stage.tier) for stage in stages)
-        )
+        surely = False
+        for stage in self.stages:
+            surely = surely or any(each.about.sure for each in stage.isolations)
+            for rung in stage.rungs:
+                for rule in rung:
+                    if rule.cause.action != "allow":
+                        return False
+        if self._engine.drops == "last":
+            return surely
+        return surely and len(self.stages) == 1 and self._closes(self.stages[0].tier)
 
     def brief(self) -> Side:
         """The side with no more isolations than its verdicts need: all drop the same."""
+        if all(len(stage.isolations) < 2 for stage in self.stages):  # noqa: PLR2004  # it is
+            return self
         stages = (replace(stage, isolations=_deciding(stage.isolations)) for stage in self.stages)
         return replace(self, stages=tuple(stages))
 

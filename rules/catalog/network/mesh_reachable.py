@@ -32,8 +32,9 @@ from rules.netpol.model import Policy
 from rules.netpol.peers import Entity, Networks
 from rules.netpol.sets import Addresses, Ports
 from rules.netpol.sides import Side
-from rules.proposal import key_in, propose, shown, stand
+from rules.proposal import propose, shown, stand
 from rules.review import Cluster, Review
+from rules.statement import key_in
 from rules.words import printable
 
 ISTIOD = Ports.of("TCP", 15012)

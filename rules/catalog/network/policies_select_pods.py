@@ -18,8 +18,9 @@ from rules.netpol.keys import EVERYWHERE
 from rules.netpol.model import Policy, Subject
 from rules.netpol.peers import Endpoints, Labelled, Pods
 from rules.pods import mapping
-from rules.proposal import key_in, propose
+from rules.proposal import propose
 from rules.review import Cluster, Review
+from rules.statement import key_in
 from rules.words import printable, quote
 
 ALIKE = 0.75

@@ -1,0 +1,120 @@
+"""Where outside the cluster one rule matches, and on which ports: its strip of all addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+from rules.netpol.inventory import Inventory
+from rules.netpol.match import ALWAYS, NEVER, Match
+from rules.netpol.matching import Strip
+from rules.netpol.model import Grant, NamedPort, PeerEntry, Unknown
+from rules.netpol.peers import (
+    Endpoints,
+    Labelled,
+    Namespaces,
+    NetworkGroup,
+    Networks,
+    Peer,
+    Pods,
+    ServiceRef,
+    Services,
+    leaves,
+)
+from rules.netpol.sets import V4, Addresses, Edges, Family
+from rules.netpol.sides import Applied, Side
+
+
+def strip(side: Side, rule: Applied[Grant], family: Family) -> Strip:
+    """Where the rule matches, and on which ports."""
+    if rule.about is not ALWAYS or asks_names(rule.cause):
+        return tuple(_cut(side, rule, family))
+    known = side.matcher.strips.of(rule.cause, lambda _: {})
+    if family not in known:
+        known[family] = tuple(_cut(side, rule, family))
+    return known[family]
+
+
+def asks_names(grant: Grant) -> bool:
+    """Whether it depends on the names of the pod's own ports."""
+    entries = (*grant.ports, *grant.excluded)
+    return grant.direction == "ingress" and any(isinstance(each, NamedPort) for each in entries)
+
+
+def _cut(side: Side, rule: Applied[Grant], family: Family) -> Iterator[tuple[int, Match]]:
+    held = footprint(rule.cause)
+    if held is None:
+        asked = _asked(rule.cause, side.matcher.inventory, family)
+        start, stop = ends(family)
+        for first, end in pairwise(sorted({start, stop, *asked})):
+            yield first, _match(side, rule, Addresses.run(family, first, end - 1))
+        return
+    inside: Match | None = None
+    for first, last in held.intervals(family):
+        inside = inside or _match(side, rule, Addresses.run(family, first, last))
+        yield first, inside
+        yield last + 1, NEVER
+
+
+def _match(side: Side, rule: Applied[Grant], addresses: Addresses) -> Match:
+    end = Networks(addresses)
+    return side.matcher.grant(rule.cause, rule.about, side.pod, end)
+
+
+def footprint(grant: Grant) -> Addresses | None:
+    """The addresses that a grant may match; None if only its peers can say."""
+    found = []
+    for entry in grant.peers:
+        peer = entry.peer if isinstance(entry, PeerEntry) else None
+        if isinstance(peer, Networks):
+            found.append(peer.addresses)
+        elif not isinstance(peer, Pods | Namespaces | Endpoints):  # those are never addresses
+            return None
+    return Addresses.union(found)
+
+
+def _asked(grant: Grant, inventory: Inventory, family: Family) -> Iterator[int]:
+    """Where a grant whose peers are not just networks may change its mind."""
+    for entry in grant.peers:
+        if not isinstance(entry, Unknown):
+            for addresses in named(entry.peer, inventory):
+                yield from edges_of(addresses, family)
+
+
+def named(peer: Peer, inventory: Inventory) -> Iterator[Addresses]:
+    """The address sets that decide whether an address is one of the peer's.
+
+    Of what the cluster holds only that which the peer can mean: there are thousands of slices.
+    """
+    for leaf in leaves(peer):
+        match leaf:
+            case Networks(addresses):
+                yield addresses
+            case NetworkGroup():
+                yield from (each.addresses for each in inventory.cidr_groups)
+            case ServiceRef():
+                yield from _behind((leaf,), inventory)
+            case Services(refs):
+                yield from _behind(refs, inventory)
+            case Labelled():
+                yield from (each.addresses for each in inventory.network_sets)
+
+
+def _behind(refs: Iterable[ServiceRef], inventory: Inventory) -> Iterator[Addresses]:
+    """The addresses that may stand behind some of the Services."""
+    for each in inventory.slices:
+        if any(
+            ref.namespace in (None, each.namespace) and (ref.labels or ref.name == each.service)
+            for ref in refs
+        ):
+            yield each.addresses
+
+
+def edges_of(addresses: Addresses, family: Family) -> Edges:
+    """The addresses of a family, as numbers, at which membership changes."""
+    return addresses.v4 if family == V4 else addresses.v6
+
+
+def ends(family: Family) -> tuple[int, int]:
+    """The first number of a family, and the first that is none of it."""
+    return 0, 1 << (32 if family == V4 else 128)
