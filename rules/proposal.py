@@ -5,11 +5,11 @@ Rules that ask the same of one review share one answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from itertools import islice
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from rules.content import Content
 from rules.model import NAMESPACE, POD
@@ -17,9 +17,10 @@ from rules.netpol.changes import DIRECTIONS
 from rules.netpol.entries import Entry
 from rules.netpol.exits import is_closed
 from rules.netpol.index import Index
-from rules.netpol.inventory import Pod
+from rules.netpol.inventory import Pod, PodEnd
 from rules.netpol.keys import Key, twins_of
-from rules.netpol.model import Direction, Grant, Origin
+from rules.netpol.model import Direction, Grant, Origin, Policy
+from rules.netpol.reach import Applying
 from rules.netpol.sides import Side
 from rules.pods import mapping
 from rules.review import Cluster, Review
@@ -65,27 +66,51 @@ class Standing:
         return f"are selected by {printable(origin_shown(origin))}, which {lack}, {follows}; {cure}"
 
 
+class Swap(NamedTuple):
+    """The policies that go, and those that come in their place; all others stay."""
+
+    gone: Sequence[Policy]
+    come: Sequence[Policy]
+
+
 @dataclass(frozen=True)  # without slots: what applies is found out when first asked for
 class Subject:
-    """Pods that no policy can tell apart, as they were and as they will be, and how many."""
+    """Pods that no policy can tell apart, as they were and as they will be, and how many.
+
+    `swap` is what changes between both indexes where that is nothing but policies.
+    """
 
     before: Index
     after: Index
     was: Pod
     now: Pod
     count: int
+    swap: Swap | None = None
 
     @cached_property
     def former(self) -> Sides:
         """What applied to them."""
-        return _sides(self.before, self.was)
+        network = self.before.network(self.was.namespace.name)
+        return _by_direction(network.told(end, about) for end, about in self._applying)
 
     @cached_property
     def future(self) -> Sides:
         """What will apply to them."""
         if self.after is self.before and self.now is self.was:
             return self.former
-        return _sides(self.after, self.now)
+        if self.swap is None:
+            return _sides(self.after, self.now)
+        network = self.after.network(self.now.namespace.name)
+        return _by_direction(
+            network.told(end, network.swapped(end, about, *self.swap))
+            for end, about in self._applying
+        )
+
+    @cached_property
+    def _applying(self) -> list[tuple[PodEnd, Applying]]:
+        """The policies that were about them, at each of their addresses."""
+        network = self.before.network(self.was.namespace.name)
+        return [(end, network.applying(end)) for end in self.before.ends(self.was)]
 
     def freed(self, direction: Direction) -> bool:
         """Whether some policy isolated them before, and none does after."""
@@ -148,7 +173,11 @@ def grants(sides: Iterable[Side]) -> list[Grant]:
 
 def _sides(index: Index, pod: Pod) -> Sides:
     network = index.network(pod.namespace.name)
-    found = [network.sides(end) for end in index.ends(pod)]
+    return _by_direction(network.sides(end) for end in index.ends(pod))
+
+
+def _by_direction(ends: Iterable[Mapping[Direction, Side]]) -> Sides:
+    found = tuple(ends)
     return {each: tuple(sides[each] for sides in found) for each in DIRECTIONS}
 
 
@@ -167,11 +196,8 @@ def _propose(review: Review, cluster: Cluster, index: Index) -> Proposal:
             after = _alone(index, gone.key).hold(gone)
         elif review.object is not review.old:
             after = _alone(index, gone.key).hold(stated(review, review.new))
-    found = _subjects(review, before, after)
-    counted = (each for each in found if not cluster.trusts(each.now.namespace.name))
-    taken = tuple(islice(counted, MOST_GROUPS))
-    loosened = _loosened(review, before, after)
-    return Proposal(before, after, loosened, taken, sum(1 for _ in counted))
+    taken, left_out = _subjects(review, cluster, before, after)
+    return Proposal(before, after, _loosened(review, before, after), taken, left_out)
 
 
 def _loosened(review: Review, before: Index, after: Index) -> frozenset[Direction]:
@@ -197,22 +223,38 @@ def _alone(index: Index, key: Key) -> Index:
     return index
 
 
-def _subjects(review: Review, before: Index, after: Index) -> Iterator[Subject]:
+def _subjects(
+    review: Review, cluster: Cluster, before: Index, after: Index
+) -> tuple[tuple[Subject, ...], int]:
+    """The tenants' pods that a change is about, and how many groups of them are over the limit."""
+    if review.kind in (POD.kind, NAMESPACE.kind):
+        found = _relabelled(review, before, after)
+        own = [each for each in found if not cluster.trusts(each.now.namespace.name)]
+        return tuple(own[:MOST_GROUPS]), max(len(own) - MOST_GROUPS, 0)
+    key, trusts = key_in(review), cache(cluster.trusts)
+    swap = Swap(
+        [policy for each in (key, *twins_of(key)) for policy in before.policies_at(each)],
+        after.policies_at(key),
+    )
+    about = (*before.policies_at(key), *swap.come)
+    chosen = (each for each in after.selected(key.namespace, about) if not trusts(each[0].name))
+    taken = []
+    for home, group, count in islice(chosen, MOST_GROUPS):
+        pod = after.resident(home, group)
+        taken.append(Subject(before, after, pod, pod, count, swap))
+    return tuple(taken), sum(1 for _ in chosen)
+
+
+def _relabelled(review: Review, before: Index, after: Index) -> Iterator[Subject]:
     if review.kind == POD.kind:
         former, new = mapping(review.old), mapping(review.object)
         where = review.namespace
         yield Subject(before, after, before.pod(former, where), after.pod(new, where), 1)
         return
-    if review.kind == NAMESPACE.kind:
-        name = key_in(review).name
-        for pod, count in after.pods(name):
-            was = replace(pod, namespace=before.home(name))
-            yield Subject(before, after, was, pod, count)
-        return
-    key = key_in(review)
-    meant = (*before.policies_at(key), *after.policies_at(key))
-    for pod, count in after.subjects(key.namespace, meant):
-        yield Subject(before, after, pod, pod, count)
+    name = key_in(review).name
+    for pod, count in after.pods(name):
+        was = replace(pod, namespace=before.home(name))
+        yield Subject(before, after, was, pod, count)
 
 
 def _content(review: Review) -> Content:

@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from rules.netpol.connections import FAMILIES
 from rules.netpol.index import Index
 from rules.netpol.inventory import Pod
 from rules.netpol.model import Direction
 from rules.netpol.outside import Run, align, overlay, runs
-from rules.netpol.sets import Addresses, Family, Ports
+from rules.netpol.sets import FAMILIES, Addresses, Family, Ports
 from rules.netpol.shifts import shifts
 from rules.netpol.sides import Side, Verdict
 
@@ -60,10 +59,9 @@ def changed(pod: Pod, count: int, old: tuple[Side, ...], new: tuple[Side, ...]) 
     """What becomes of a group in one direction, if anything does."""
     isolated = _isolated(old), _isolated(new)
     opened, closed = _Stretches(), _Stretches()
-    for family in FAMILIES:
-        for addresses, was, now in _shifted(old, new, family):
-            opened.add(addresses, now - was)
-            closed.add(addresses, was - now)
+    for addresses, was, now in _shifted(old, new):
+        opened.add(addresses, now - was)
+        closed.add(addresses, was - now)
     if opened.found or closed.found or isolated[0] != isolated[1]:
         yield Change(pod, count, new[0].direction, isolated, opened.all(), closed.all())
 
@@ -86,16 +84,16 @@ class _Stretches:
 
 
 def _shifted(
-    old: tuple[Side, ...], new: tuple[Side, ...], family: Family
+    old: tuple[Side, ...], new: tuple[Side, ...]
 ) -> Iterator[tuple[Addresses, Ports, Ports]]:
     """Where a pod fares otherwise, at some of the addresses that it has; what may pass there."""
     if len(old) == len(new) == 1:
-        for shift in shifts(old[0], new[0], family):
+        for shift in shifts(old[0], new[0]):
             yield shift.addresses, _may(shift.was), _may(shift.now)
     elif old and new:
-        both = _outside(old, family), _outside(new, family)
-        for run, (was, now) in align(both):
-            yield run.addresses, _may(was), _may(now)
+        for family in FAMILIES:
+            for run, (was, now) in align((_outside(old, family), _outside(new, family))):
+                yield run.addresses, _may(was), _may(now)
 
 
 def alike(old: tuple[Side, ...], new: tuple[Side, ...]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeAlias
@@ -29,6 +29,7 @@ from rules.netpol.sets import V4, Addresses, Family, Protocol
 
 Strip: TypeAlias = tuple[tuple[int, Match], ...]
 """From which addresses on a rule matches, and on which ports; before the first it matches none."""
+Strips: TypeAlias = Mapping[Family, Strip]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,7 @@ class Matcher:
     _ends: Known[Pod, tuple[PodEnd, ...]] = field(default_factory=Known, compare=False, repr=False)
     _views: Known[End, tuple[View, ...]] = field(default_factory=Known, compare=False, repr=False)
 
-    strips: Known[Grant, dict[Family, Strip]] = field(
-        default_factory=Known, compare=False, repr=False
-    )
+    strips: Known[Grant, Strips] = field(default_factory=Known, compare=False, repr=False)
     """What is found of a rule that says the same for all pods: see `strips`."""
 
     def ends(self, pod: Pod) -> tuple[PodEnd, ...]:

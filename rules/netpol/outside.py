@@ -14,12 +14,12 @@ from itertools import groupby, pairwise
 from operator import attrgetter, itemgetter, or_
 from typing import TypeAlias
 
-from rules.netpol.match import Match
+from rules.netpol.match import NEVER, Match
 from rules.netpol.model import Grant, PeerEntry
 from rules.netpol.peers import Fqdn, Networks
 from rules.netpol.sets import V4, Addresses, Family
 from rules.netpol.sides import NO_PORTS, Applied, Side, Verdict
-from rules.netpol.strips import ends, footprint, strip
+from rules.netpol.strips import ends, footprint, strips
 
 ALL = Verdict(~NO_PORTS)
 Spot: TypeAlias = tuple[int, int, int]
@@ -52,7 +52,7 @@ def runs(side: Side, family: Family) -> tuple[Run, ...]:
     for edge in ends(family):
         turns[edge] = []
     for spot, rule in spots(side):
-        for first, match in strip(side, rule, family):
+        for first, match in strips(side, rule)[family]:
             turns[first].append((spot, (rule.cause, match)))
     return merged(_sweep(side, family, turns))
 
@@ -161,8 +161,10 @@ def _sweep(side: Side, family: Family, turns: _Turns) -> Iterator[Run]:
 def conclude(side: Side, heard: Heard, block: Networks, *, additive: bool) -> Verdict:
     """What passes at the addresses of a block, in all of which the same rules are heard."""
     if additive and not side.matcher.engine.spares(side.direction, block):
-        match = Match.any(each for _, each in heard.values())
-        return Verdict(match.sure, match.maybe - match.sure)
+        found = NEVER
+        for _, match in heard.values():
+            found |= match
+        return Verdict(found.sure, found.maybe - found.sure)
     return Verdict.of(side.walk(block, _by_stage(heard, len(side.stages))))
 
 

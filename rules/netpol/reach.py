@@ -10,13 +10,12 @@ for pod_end in inventory.ends(pod):
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import chain, groupby
 from math import inf
 from operator import is_
-from typing import get_args
+from typing import TypeAlias, get_args
 
 from rules.netpol.engine import Engine, Rung
 from rules.netpol.inventory import Inventory, PodEnd, Tier
@@ -37,8 +36,8 @@ class _Said:
     isolations: list[Applied[Isolation]] = field(default_factory=list)
 
 
-_Heard = Mapping[Direction, Mapping[str, _Said]]
-"""What applies to a pod, by direction and tier."""
+Applying: TypeAlias = tuple[tuple[Policy, Match], ...]
+"""Policies, each with how far it is known to be about a pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,45 +63,55 @@ class Network:
 
     def sides(self, pod: PodEnd) -> Mapping[Direction, Side]:
         """What applies to a pod in both directions."""
-        heard = self._heard(pod)
-        return {each: self._side(heard[each], pod, each) for each in get_args(Direction)}
+        return self.told(pod, self.applying(pod))
 
-    def _heard(self, pod: PodEnd) -> _Heard:
-        heard: dict[Direction, dict[str, _Said]] = {
-            each: defaultdict(_Said) for each in get_args(Direction)
-        }
-        for policy, about in self._about(pod):
+    def applying(self, pod: PodEnd) -> Applying:
+        """The policies that are about a pod, or may be, and how far."""
+        views = self.matcher.views(pod)
+        candidates = (roster.candidates(views) for roster in self.rosters)
+        return self._among(chain.from_iterable(candidates), pod)
+
+    def swapped(
+        self, pod: PodEnd, former: Applying, gone: Iterable[Policy], come: Iterable[Policy]
+    ) -> Applying:
+        """The same, where some policies have come in the place of others."""
+        left = set(map(id, gone))
+        return (*(each for each in former if id(each[0]) not in left), *self._among(come, pod))
+
+    def told(self, pod: PodEnd, applying: Applying) -> Mapping[Direction, Side]:
+        """What policies that are about a pod say of it in both directions."""
+        heard: dict[Direction, dict[str, _Said]] = {each: {} for each in get_args(Direction)}
+        for policy, about in applying:
             for grant in policy.grants:
                 whom = about if grant.subject is policy.subject else self._whom(grant, pod)
                 if whom:
-                    heard[grant.direction][grant.place.tier].grants.append(Applied(grant, whom))
+                    _said(heard[grant.direction], grant.place.tier).grants.append(
+                        Applied(grant, whom)
+                    )
             for isolation in policy.isolations:
                 whom = about if isolation.subject is policy.subject else self._whom(isolation, pod)
-                heard[isolation.direction][isolation.tier].isolations.append(
+                _said(heard[isolation.direction], isolation.tier).isolations.append(
                     Applied(isolation, whom)
                 )
-        return heard
+        return {each: self._side(said, pod, each) for each, said in heard.items()}
 
-    def _about(self, pod: PodEnd) -> Iterator[tuple[Policy, Match]]:
-        """The policies that are about a pod, or may be."""
-        matcher = self.matcher
+    def _among(self, policies: Iterable[Policy], pod: PodEnd) -> Applying:
+        matcher, found = self.matcher, []
         if pod.pod.host_network and not matcher.engine.host_network:
-            return
-        views = matcher.views(pod)
-        for roster in self.rosters:
-            for policy in roster.candidates(views):
-                about = matcher.subject(policy.subject, pod)
-                if about and not any(matcher.engine.refuses(policy, matcher.inventory)):
-                    yield policy, about
+            return ()
+        for policy in policies:
+            about = matcher.subject(policy.subject, pod)
+            if about and not any(matcher.engine.refuses(policy, matcher.inventory)):
+                found.append((policy, about))
+        return tuple(found)
 
     def _whom(self, cause: Grant | Isolation, pod: PodEnd) -> Match:
         return self.matcher.subject(cause.subject, pod)
 
-    def _side(self, heard: Mapping[str, _Said], pod: PodEnd, direction: Direction) -> Side:
-        tiers = sorted(map(self._tier, heard), key=_order)
+    def _side(self, said: Mapping[str, _Said], pod: PodEnd, direction: Direction) -> Side:
         stages = (
-            Stage(tier, self._rungs(heard[tier.name].grants), tuple(heard[tier.name].isolations))
-            for tier in tiers
+            Stage(tier, self._rungs(said[tier.name].grants), tuple(said[tier.name].isolations))
+            for tier in sorted(map(self._tier, said), key=_order)
         )
         return Side(self.matcher, pod, direction, tuple(stages))
 
@@ -125,12 +134,21 @@ class Network:
         return self.matcher.inventory.tiers.get(name, Tier(name))
 
     def _rungs(self, grants: list[Applied[Grant]]) -> tuple[tuple[Applied[Grant], ...], ...]:
+        if len(grants) < 2:  # noqa: PLR2004  # they are in order
+            return ((grants[0],),) if grants else ()
         engine = self.matcher.engine
 
         def rung(each: Applied[Grant]) -> Rung:
             return engine.rung(each.cause)
 
         return tuple(tuple(each) for _, each in groupby(sorted(grants, key=rung), key=rung))
+
+
+def _said(tiers: dict[str, _Said], name: str) -> _Said:
+    said = tiers.get(name)
+    if said is None:
+        said = tiers[name] = _Said()
+    return said
 
 
 def read(policies: Iterable[Policy], engine: Engine) -> Iterator[Policy]:

@@ -1,6 +1,6 @@
 """Where outside the cluster one of two sides lets pass what the other does not.
 
-for shift in shifts(before, after, V4):
+for shift in shifts(before, after):
     shift.addresses, shift.was, shift.now
 
 The sides of a pod before and after a change have nearly all of their rules in common. As long as
@@ -10,25 +10,22 @@ others are asked there and nowhere else.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from rules.netpol.match import Match
+from rules.netpol.matching import Strips
 from rules.netpol.model import Grant
 from rules.netpol.outside import Heard, Spot, conclude, spots
 from rules.netpol.peers import Networks
-from rules.netpol.sets import Addresses, Family
+from rules.netpol.sets import FAMILIES, Addresses, Family
 from rules.netpol.sides import Applied, Side, Verdict
-from rules.netpol.strips import asks_names, ends, strip
+from rules.netpol.strips import asks_names, ends, strips
 
-_Pair: TypeAlias = tuple[Side, Side]
 _Identity: TypeAlias = tuple[int, int]
 """Of a rule, and of how far it is about the pod."""
-_Turn: TypeAlias = tuple[int, Spot, bool, tuple[Grant, Match]]
-"""Of which of two sides a rule matches otherwise from here on, and whether it alone has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +37,27 @@ class Shift:
     now: Verdict
 
 
-def shifts(old: Side, new: Side, family: Family) -> Iterator[Shift]:
-    """All addresses of the family at which two sides of a pod differ, in order."""
+class _Voice(NamedTuple):
+    """A rule of one of two sides, where it stands there, and whether it is that side's alone."""
+
+    side: int
+    spot: Spot
+    own: bool
+    cause: Grant
+    strips: Strips
+
+
+def shifts(old: Side, new: Side) -> Iterator[Shift]:
+    """All addresses at which two sides of a pod differ, in order."""
     pair = old.brief(), new.brief()
     alike = _isolate_alike(*pair)
     common = _common(*pair) if alike else frozenset()
-    if not alike or any(_matches(side, common, family) for side in pair):
-        yield from _sweep(pair, common, family, everywhere=not alike)
+    own = list(_voices(pair, common, own=True))
+    loud = [f for f in FAMILIES if not alike or any(match for v in own for _, match in v.strips[f])]
+    if loud:
+        voices = [*own, *_voices(pair, common, own=False)]
+        for family in loud:
+            yield from _sweep(pair, voices, family, everywhere=not alike)
 
 
 def _isolate_alike(old: Side, new: Side) -> bool:
@@ -76,26 +87,33 @@ def _identity(rule: Applied[Grant]) -> _Identity:
     return id(rule.cause), id(rule.about)
 
 
-def _matches(side: Side, common: frozenset[_Identity], family: Family) -> bool:
-    """Whether any rule but the common ones matches some address."""
-    own = (rule for rule in _rules(side) if _identity(rule) not in common)
-    return any(match for rule in own for _, match in strip(side, rule, family))
+def _voices(
+    pair: tuple[Side, Side], common: frozenset[_Identity], *, own: bool
+) -> Iterator[_Voice]:
+    """The rules that one side alone has, or those in common."""
+    for number, side in enumerate(pair):
+        for spot, rule in spots(side):
+            if (_identity(rule) not in common) is own:
+                yield _Voice(number, spot, own, rule.cause, strips(side, rule))
 
 
 def _sweep(
-    pair: _Pair, common: frozenset[_Identity], family: Family, *, everywhere: bool
+    pair: tuple[Side, Side], voices: list[_Voice], family: Family, *, everywhere: bool
 ) -> Iterator[Shift]:
+    turns: dict[int, list[tuple[_Voice, Match]]] = {edge: [] for edge in ends(family)}
+    for voice in voices:
+        for first, match in voice.strips[family]:
+            turns.setdefault(first, []).append((voice, match))
     heard: tuple[Heard, Heard] = {}, {}
-    additive = tuple(side.additive for side in pair)
-    turns, loud = _turns(pair, common, family), set[tuple[int, Spot]]()
+    additive, loud = [side.additive for side in pair], set[int]()
     for first, end in pairwise(sorted(turns)):
-        for number, spot, own, (grant, match) in turns[first]:
+        for voice, match in turns[first]:
             if match:
-                heard[number][spot] = grant, match
+                heard[voice.side][voice.spot] = voice.cause, match
             else:
-                heard[number].pop(spot, None)
-            if own:
-                (loud.add if match else loud.discard)((number, spot))
+                heard[voice.side].pop(voice.spot, None)
+            if voice.own:
+                (loud.add if match else loud.discard)(id(voice))
         if loud or everywhere:
             addresses = Addresses.run(family, first, end - 1)
             was, now = (
@@ -104,15 +122,3 @@ def _sweep(
             )
             if was != now:
                 yield Shift(addresses, was, now)
-
-
-def _turns(pair: _Pair, common: frozenset[_Identity], family: Family) -> dict[int, list[_Turn]]:
-    turns: dict[int, list[_Turn]] = defaultdict(list)
-    for edge in ends(family):
-        turns[edge] = []
-    for number, side in enumerate(pair):
-        for spot, rule in spots(side):
-            own = _identity(rule) not in common
-            for first, match in strip(side, rule, family):
-                turns[first].append((number, spot, own, (rule.cause, match)))
-    return turns

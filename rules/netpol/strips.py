@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from rules.netpol.inventory import Inventory
 from rules.netpol.match import ALWAYS, NEVER, Match
-from rules.netpol.matching import Strip
+from rules.netpol.matching import Strips
 from rules.netpol.model import Grant, NamedPort, PeerEntry, Unknown
 from rules.netpol.peers import (
     Endpoints,
@@ -21,18 +21,15 @@ from rules.netpol.peers import (
     Services,
     leaves,
 )
-from rules.netpol.sets import V4, Addresses, Edges, Family
+from rules.netpol.sets import FAMILIES, V4, Addresses, Edges, Family
 from rules.netpol.sides import Applied, Side
 
 
-def strip(side: Side, rule: Applied[Grant], family: Family) -> Strip:
+def strips(side: Side, rule: Applied[Grant]) -> Strips:
     """Where the rule matches, and on which ports."""
     if rule.about is not ALWAYS or asks_names(rule.cause):
-        return tuple(_cut(side, rule, family))
-    known = side.matcher.strips.of(rule.cause, lambda _: {})
-    if family not in known:
-        known[family] = tuple(_cut(side, rule, family))
-    return known[family]
+        return _cut(side, rule)
+    return side.matcher.strips.of(rule.cause, lambda _: _cut(side, rule))
 
 
 def asks_names(grant: Grant) -> bool:
@@ -41,14 +38,25 @@ def asks_names(grant: Grant) -> bool:
     return grant.direction == "ingress" and any(isinstance(each, NamedPort) for each in entries)
 
 
-def _cut(side: Side, rule: Applied[Grant], family: Family) -> Iterator[tuple[int, Match]]:
+def _cut(side: Side, rule: Applied[Grant]) -> Strips:
     held = footprint(rule.cause)
     if held is None:
-        asked = _asked(rule.cause, side.matcher.inventory, family)
-        start, stop = ends(family)
-        for first, end in pairwise(sorted({start, stop, *asked})):
-            yield first, _match(side, rule, Addresses.run(family, first, end - 1))
-        return
+        return {family: tuple(_asked_everywhere(side, rule, family)) for family in FAMILIES}
+    return {family: tuple(_laid(side, rule, held, family)) for family in FAMILIES}
+
+
+def _asked_everywhere(
+    side: Side, rule: Applied[Grant], family: Family
+) -> Iterator[tuple[int, Match]]:
+    asked = _asked(rule.cause, side.matcher.inventory, family)
+    start, stop = ends(family)
+    for first, end in pairwise(sorted({start, stop, *asked})):
+        yield first, _match(side, rule, Addresses.run(family, first, end - 1))
+
+
+def _laid(
+    side: Side, rule: Applied[Grant], held: Addresses, family: Family
+) -> Iterator[tuple[int, Match]]:
     inside: Match | None = None
     for first, last in held.intervals(family):
         inside = inside or _match(side, rule, Addresses.run(family, first, last))
