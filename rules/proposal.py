@@ -188,26 +188,27 @@ def _stand(review: Review, index: Index) -> Standing:
 
 def _propose(review: Review, cluster: Cluster, index: Index) -> Proposal:
     created, before, after = review.operation == "CREATE", index, index
+    key = key_in(review)
     if review.kind != POD.kind:
-        gone = Entry(key_in(review), None)
-        before = index.hold(gone if created else stated(review, review.former))
+        gone = Entry(key, None)
+        before = index.hold(gone if created else stated(review, key, review.former))
         after = before
         if review.operation == "DELETE":
-            after = _alone(index, gone.key).hold(gone)
+            after = _alone(index, key).hold(gone)
         elif review.object is not review.old:
-            after = _alone(index, gone.key).hold(stated(review, review.new))
-    taken, left_out = _subjects(review, cluster, before, after)
-    return Proposal(before, after, _loosened(review, before, after), taken, left_out)
+            after = _alone(index, key).hold(stated(review, key, review.new))
+    taken, left_out = _subjects(review, cluster, key, before, after)
+    return Proposal(before, after, _loosened(review, key, before, after), taken, left_out)
 
 
-def _loosened(review: Review, before: Index, after: Index) -> frozenset[Direction]:
+def _loosened(review: Review, key: Key, before: Index, after: Index) -> frozenset[Direction]:
     """Of a policy, the directions in which it isolates less than it did."""
     if review.kind in (POD.kind, NAMESPACE.kind):
         return frozenset(DIRECTIONS)
     was, now = (
         {
             (each.direction, each.subject, each.tier)
-            for policy in index.policies_at(key_in(review))
+            for policy in index.policies_at(key)
             for each in policy.isolations
         }
         for index in (before, after)
@@ -224,14 +225,14 @@ def _alone(index: Index, key: Key) -> Index:
 
 
 def _subjects(
-    review: Review, cluster: Cluster, before: Index, after: Index
+    review: Review, cluster: Cluster, key: Key, before: Index, after: Index
 ) -> tuple[tuple[Subject, ...], int]:
     """The tenants' pods that a change is about, and how many groups of them are over the limit."""
     if review.kind in (POD.kind, NAMESPACE.kind):
-        found = _relabelled(review, before, after)
+        found = _relabelled(review, key, before, after)
         own = [each for each in found if not cluster.trusts(each.now.namespace.name)]
         return tuple(own[:MOST_GROUPS]), max(len(own) - MOST_GROUPS, 0)
-    key, trusts = key_in(review), cache(cluster.trusts)
+    trusts = cache(cluster.trusts)
     swap = Swap(
         [policy for each in (key, *twins_of(key)) for policy in before.policies_at(each)],
         after.policies_at(key),
@@ -245,13 +246,13 @@ def _subjects(
     return tuple(taken), sum(1 for _ in chosen)
 
 
-def _relabelled(review: Review, before: Index, after: Index) -> Iterator[Subject]:
+def _relabelled(review: Review, key: Key, before: Index, after: Index) -> Iterator[Subject]:
     if review.kind == POD.kind:
         former, new = mapping(review.old), mapping(review.object)
         where = review.namespace
         yield Subject(before, after, before.pod(former, where), after.pod(new, where), 1)
         return
-    name = key_in(review).name
+    name = key.name
     for pod, count in after.pods(name):
         was = replace(pod, namespace=before.home(name))
         yield Subject(before, after, was, pod, count)

@@ -36,11 +36,11 @@ def key_in(review: Review) -> Key:
     return Key(Api(review.group, review.kind), where, name)
 
 
-def stated(review: Review, content: Content) -> Entry:
-    """What a version of the object under review is; it lies where the request says."""
+def stated(review: Review, key: Key, content: Content) -> Entry:
+    """What a version of the object under review is, that which has the key in the index."""
     if content.get() is None:
-        return Entry(key_in(review), None)
-    return content.once("stated", None, partial(_state, review, content))
+        return Entry(key, None)
+    return content.once("stated", None, partial(_state, review, key, content))
 
 
 def _policies(review: Review, content: Content) -> tuple[Policy, ...]:
@@ -58,8 +58,8 @@ def _translate(review: Review, content: Content) -> tuple[Policy, ...]:
     return translate(named(value, review), namespace=review.namespace)
 
 
-def _state(review: Review, content: Content) -> Entry:
-    key, value = key_in(review), content.get()
+def _state(review: Review, key: Key, content: Content) -> Entry:
+    value = content.get()
     if key.api in LANGUAGES:
         policies = _policies(review, content)
         if policies and all(_is_of(key, policy) for policy in policies):

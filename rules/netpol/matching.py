@@ -65,10 +65,12 @@ class Matcher:
         peers = self._peers(grant.peers, end) & about if about else NEVER
         if not peers:
             return NEVER
-        destination = end if grant.direction == "egress" else pod
-        return peers & (
-            self._ports(grant.ports, destination) - self._ports(grant.excluded, destination)
-        )
+        return peers & self.ports(grant, end if grant.direction == "egress" else pod)
+
+    def ports(self, grant: Grant, destination: End) -> Match:
+        """The ports on which a grant is about traffic to a destination, whoever its peers are."""
+        stated = self._ports(grant.ports, destination)
+        return stated - self._ports(grant.excluded, destination) if grant.excluded else stated
 
     def peer(self, peer: Peer, end: End) -> Match:
         """The ports on which the end is one of the peer's."""
@@ -100,7 +102,10 @@ class Matcher:
         )
 
     def _ports(self, entries: Iterable[PortEntry | NamedPort | Unknown], destination: End) -> Match:
-        return Match.any(self._port(entry, destination) for entry in entries)
+        found = NEVER
+        for entry in entries:
+            found |= self._port(entry, destination)
+        return found
 
     def _port(self, entry: PortEntry | NamedPort | Unknown, destination: End) -> Match:
         match entry:
@@ -112,8 +117,13 @@ class Matcher:
                 return _unread(entry)
 
     def _labelled(self, peer: Pods | Namespaces | Labelled | Endpoints, end: End) -> Match:
-        found = [view.certain for view in self.views(end) if _matches(peer, view)]
-        return Match.of(holds=any(found) or (None if found else False))
+        found = NEVER
+        for view in self.views(end):
+            if _matches(peer, view):
+                if view.certain:
+                    return ALWAYS
+                found = MAYBE
+        return found
 
     def views(self, end: End) -> tuple[View, ...]:
         """The views of an end."""
@@ -152,16 +162,14 @@ def _numbered(protocols: tuple[Protocol, ...], first: int, last: int) -> Match:
 
 
 def _matches(peer: Pods | Namespaces | Labelled | Endpoints, view: View) -> bool:
+    own = view.namespace
     if isinstance(peer, Labelled):
         return peer.labels.matches(view.labels)
-    if view.namespace is None:
+    if own is None:
         return False
-    if isinstance(peer, Endpoints):
-        return peer.labels.matches(view.labels)
-    if isinstance(peer, Namespaces):
-        return peer.labels.matches(view.namespace.labels)
-    own = view.namespace
-    return peer.covers(own.name, own.labels) and peer.pods.matches(view.own)
+    if isinstance(peer, Pods):
+        return peer.covers(own.name, own.labels) and peer.pods.matches(view.own)
+    return peer.labels.matches(own.labels if isinstance(peer, Namespaces) else view.labels)
 
 
 def _unread(entry: Unknown) -> Match:

@@ -10,16 +10,17 @@ for pod_end in inventory.ends(pod):
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain, groupby
 from math import inf
 from operator import is_
-from typing import TypeAlias, get_args
+from typing import TypeAlias
 
 from rules.netpol.engine import Engine, Rung
 from rules.netpol.inventory import Inventory, PodEnd, Tier
-from rules.netpol.match import Match
+from rules.netpol.match import ALWAYS, Match
 from rules.netpol.matching import Matcher
 from rules.netpol.model import NO_INSPECTION, Direction, Grant, Isolation, PeerEntry, Policy
 from rules.netpol.peers import Entity, Fqdn, Networks
@@ -36,6 +37,8 @@ class _Said:
     isolations: list[Applied[Isolation]] = field(default_factory=list)
 
 
+_Heard: TypeAlias = dict[Direction, defaultdict[str, _Said]]
+"""What applies to a pod, by direction and tier."""
 Applying: TypeAlias = tuple[tuple[Policy, Match], ...]
 """Policies, each with how far it is known to be about a pod."""
 
@@ -80,19 +83,16 @@ class Network:
 
     def told(self, pod: PodEnd, applying: Applying) -> Mapping[Direction, Side]:
         """What policies that are about a pod say of it in both directions."""
-        heard: dict[Direction, dict[str, _Said]] = {each: {} for each in get_args(Direction)}
+        heard: _Heard = {"egress": defaultdict(_Said), "ingress": defaultdict(_Said)}
         for policy, about in applying:
+            subject = policy.subject
             for grant in policy.grants:
-                whom = about if grant.subject is policy.subject else self._whom(grant, pod)
-                if whom:
-                    _said(heard[grant.direction], grant.place.tier).grants.append(
-                        Applied(grant, whom)
-                    )
-            for isolation in policy.isolations:
-                whom = about if isolation.subject is policy.subject else self._whom(isolation, pod)
-                _said(heard[isolation.direction], isolation.tier).isolations.append(
-                    Applied(isolation, whom)
-                )
+                whom = about if grant.subject is subject else self._whom(grant, pod)
+                if whom is ALWAYS or whom:
+                    heard[grant.direction][grant.place.tier].grants.append(Applied(grant, whom))
+            for each in policy.isolations:
+                whom = about if each.subject is subject else self._whom(each, pod)
+                heard[each.direction][each.tier].isolations.append(Applied(each, whom))
         return {each: self._side(said, pod, each) for each, said in heard.items()}
 
     def _among(self, policies: Iterable[Policy], pod: PodEnd) -> Applying:
@@ -142,13 +142,6 @@ class Network:
             return engine.rung(each.cause)
 
         return tuple(tuple(each) for _, each in groupby(sorted(grants, key=rung), key=rung))
-
-
-def _said(tiers: dict[str, _Said], name: str) -> _Said:
-    said = tiers.get(name)
-    if said is None:
-        said = tiers[name] = _Said()
-    return said
 
 
 def read(policies: Iterable[Policy], engine: Engine) -> Iterator[Policy]:

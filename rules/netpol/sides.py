@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Generic, NamedTuple, TypeVar
 
@@ -140,8 +140,8 @@ class Side:
         """The side with no more isolations than its verdicts need: all drop the same."""
         if all(len(stage.isolations) < 2 for stage in self.stages):  # noqa: PLR2004  # it is
             return self
-        stages = (replace(stage, isolations=_deciding(stage.isolations)) for stage in self.stages)
-        return replace(self, stages=tuple(stages))
+        stages = (Stage(each.tier, each.rungs, _deciding(each.isolations)) for each in self.stages)
+        return Side(self.matcher, self.pod, self.direction, tuple(stages))
 
     def verdict(self, end: End) -> Verdict:
         """What passes between the pod and the end, as far as this side's policies say."""

@@ -59,9 +59,18 @@ def _laid(
 ) -> Iterator[tuple[int, Match]]:
     inside: Match | None = None
     for first, last in held.intervals(family):
-        inside = inside or _match(side, rule, Addresses.run(family, first, last))
+        block = Networks(Addresses.run(family, first, last))
+        inside = inside or _inside(side, rule, block)
         yield first, inside
         yield last + 1, NEVER
+
+
+def _inside(side: Side, rule: Applied[Grant], block: Networks) -> Match:
+    """On which ports a rule matches in its footprint; where one peer holds all, on all it opens."""
+    grant, matcher = rule.cause, side.matcher
+    if len(grant.peers) > 1:
+        return matcher.grant(grant, rule.about, side.pod, block)
+    return rule.about & matcher.ports(grant, block if grant.direction == "egress" else side.pod)
 
 
 def _match(side: Side, rule: Applied[Grant], addresses: Addresses) -> Match:
