@@ -155,11 +155,14 @@ def _sweep(side: Side, family: Family, turns: _Turns) -> Iterator[Run]:
             else:
                 heard.pop(spot, None)
         block = Networks(Addresses.run(family, first, end - 1))
-        yield Run(family, first, end, conclude(side, heard, block, additive=additive))
+        yield Run(family, first, end, conclude(block, side, heard, additive))
 
 
-def conclude(side: Side, heard: Heard, block: Networks, *, additive: bool) -> Verdict:
-    """What passes at the addresses of a block, in all of which the same rules are heard."""
+def conclude(block: Networks, side: Side, heard: Heard, additive: bool) -> Verdict:  # noqa: FBT001
+    """What passes at the addresses of a block, in all of which the same rules are heard.
+
+    `additive` is that of the side, found once.
+    """
     if additive and not side.matcher.engine.spares(side.direction, block):
         found = NEVER
         for _, match in heard.values():

@@ -10,8 +10,9 @@ others are asked there and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
@@ -48,7 +49,7 @@ class _Voice(NamedTuple):
 
 
 def shifts(old: Side, new: Side) -> Iterator[Shift]:
-    """All addresses at which two sides of a pod differ, in order."""
+    """All addresses at which two sides of a pod differ; those that fare alike together."""
     pair = old.brief(), new.brief()
     alike = _isolate_alike(*pair)
     common = _common(*pair) if alike else frozenset()
@@ -100,12 +101,31 @@ def _voices(
 def _sweep(
     pair: tuple[Side, Side], voices: list[_Voice], family: Family, *, everywhere: bool
 ) -> Iterator[Shift]:
+    additive = [side.additive for side in pair]
+    found: dict[Hashable, tuple[list[Verdict], list[Addresses]]] = {}
+    for addresses, heard in _heard(voices, family, everywhere=everywhere):
+        said = tuple(map(_said, heard, additive))
+        known = found.get(said)
+        if known is None:
+            verdicts = map(partial(conclude, Networks(addresses)), pair, heard, additive)
+            found[said] = list(verdicts), [addresses]
+        else:
+            known[1].append(addresses)
+    for (was, now), held in found.values():
+        if was != now:
+            yield Shift(Addresses.union(held), was, now)
+
+
+def _heard(
+    voices: list[_Voice], family: Family, *, everywhere: bool
+) -> Iterator[tuple[Addresses, tuple[Heard, Heard]]]:
+    """Which rules match where some match that one side alone has; or everywhere."""
     turns: dict[int, list[tuple[_Voice, Match]]] = {edge: [] for edge in ends(family)}
     for voice in voices:
         for first, match in voice.strips[family]:
             turns.setdefault(first, []).append((voice, match))
     heard: tuple[Heard, Heard] = {}, {}
-    additive, loud = [side.additive for side in pair], set[int]()
+    loud = set[int]()
     for first, end in pairwise(sorted(turns)):
         for voice, match in turns[first]:
             if match:
@@ -115,10 +135,11 @@ def _sweep(
             if voice.own:
                 (loud.add if match else loud.discard)(id(voice))
         if loud or everywhere:
-            addresses = Addresses.run(family, first, end - 1)
-            was, now = (
-                conclude(side, heard[number], Networks(addresses), additive=additive[number])
-                for number, side in enumerate(pair)
-            )
-            if was != now:
-                yield Shift(addresses, was, now)
+            yield Addresses.run(family, first, end - 1), heard
+
+
+def _said(heard: Heard, additive: bool) -> Hashable:  # noqa: FBT001  # of the side that is heard
+    """What decides a verdict: of a sum the parts, else also where each stands."""
+    if additive:
+        return frozenset([id(match) for _, match in heard.values()])
+    return frozenset([(spot, id(match)) for spot, (_, match) in heard.items()])
