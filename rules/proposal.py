@@ -5,29 +5,28 @@ Rules that ask the same of one review share one answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, partial
-from itertools import islice
-from typing import NamedTuple, TypeAlias
+from functools import partial
+from itertools import chain
 
 from rules.content import Content
 from rules.model import NAMESPACE, POD
 from rules.netpol.changes import DIRECTIONS
-from rules.netpol.entries import Entry
+from rules.netpol.entries import Entry, Group
 from rules.netpol.exits import is_closed
 from rules.netpol.index import Index
-from rules.netpol.inventory import Pod, PodEnd
+from rules.netpol.inventory import Namespace, Pod
 from rules.netpol.keys import Key, twins_of
-from rules.netpol.model import Direction, Grant, Origin, Policy
-from rules.netpol.reach import Applying
+from rules.netpol.model import Direction, Grant, Origin
 from rules.netpol.sides import Side
+from rules.netpol.swaps import Swap
 from rules.pods import mapping
 from rules.review import Cluster, Review
 from rules.statement import key_in, stated
+from rules.subject import Ground, Sides, Subject, sides_of
 from rules.words import printable
 
-Sides: TypeAlias = Mapping[Direction, tuple[Side, ...]]
 MOST_GROUPS = 5_000
 """More than so many groups of pods are not looked at while somebody waits (contracts 9)."""
 SOME_LABELS = 3
@@ -64,58 +63,6 @@ class Standing:
             lack = f"lacks {named} in {field}"
             cure = f"add {named} to it: without rules it allows none"
         return f"are selected by {printable(origin_shown(origin))}, which {lack}, {follows}; {cure}"
-
-
-class Swap(NamedTuple):
-    """The policies that go, and those that come in their place; all others stay."""
-
-    gone: Sequence[Policy]
-    come: Sequence[Policy]
-
-
-@dataclass(frozen=True)  # without slots: what applies is found out when first asked for
-class Subject:
-    """Pods that no policy can tell apart, as they were and as they will be, and how many.
-
-    `swap` is what changes between both indexes where that is nothing but policies.
-    """
-
-    before: Index
-    after: Index
-    was: Pod
-    now: Pod
-    count: int
-    swap: Swap | None = None
-
-    @cached_property
-    def former(self) -> Sides:
-        """What applied to them."""
-        network = self.before.network(self.was.namespace.name)
-        return _by_direction(network.told(end, about) for end, about in self._applying)
-
-    @cached_property
-    def future(self) -> Sides:
-        """What will apply to them."""
-        if self.after is self.before and self.now is self.was:
-            return self.former
-        if self.swap is None:
-            return _sides(self.after, self.now)
-        network = self.after.network(self.now.namespace.name)
-        return _by_direction(
-            network.told(end, network.swapped(end, about, *self.swap))
-            for end, about in self._applying
-        )
-
-    @cached_property
-    def _applying(self) -> list[tuple[PodEnd, Applying]]:
-        """The policies that were about them, at each of their addresses."""
-        network = self.before.network(self.was.namespace.name)
-        return [(end, network.applying(end)) for end in self.before.ends(self.was)]
-
-    def freed(self, direction: Direction) -> bool:
-        """Whether some policy isolated them before, and none does after."""
-        was, now = self.former[direction], self.future[direction]
-        return all(s.isolated for s in was) and not all(s.isolated for s in now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,19 +118,9 @@ def grants(sides: Iterable[Side]) -> list[Grant]:
     return [grant for side in sides for grant in side.grants()]
 
 
-def _sides(index: Index, pod: Pod) -> Sides:
-    network = index.network(pod.namespace.name)
-    return _by_direction(network.sides(end) for end in index.ends(pod))
-
-
-def _by_direction(ends: Iterable[Mapping[Direction, Side]]) -> Sides:
-    found = tuple(ends)
-    return {each: tuple(sides[each] for sides in found) for each in DIRECTIONS}
-
-
 def _stand(review: Review, index: Index) -> Standing:
     pod = index.pod(mapping(review.object), review.namespace)
-    return Standing(index, pod, _sides(index, pod))
+    return Standing(index, pod, sides_of(index, pod))
 
 
 def _propose(review: Review, cluster: Cluster, index: Index) -> Proposal:
@@ -232,30 +169,39 @@ def _subjects(
         found = _relabelled(review, key, before, after)
         own = [each for each in found if not cluster.trusts(each.now.namespace.name)]
         return tuple(own[:MOST_GROUPS]), max(len(own) - MOST_GROUPS, 0)
-    trusts = cache(cluster.trusts)
-    swap = Swap(
-        [policy for each in (key, *twins_of(key)) for policy in before.policies_at(each)],
-        after.policies_at(key),
-    )
-    about = (*before.policies_at(key), *swap.come)
-    chosen = (each for each in after.selected(key.namespace, about) if not trusts(each[0].name))
-    taken = []
-    for home, group, count in islice(chosen, MOST_GROUPS):
-        pod = after.resident(home, group)
-        taken.append(Subject(before, after, pod, pod, count, swap))
-    return tuple(taken), sum(1 for _ in chosen)
+    own, twins = before.policies_at(key), map(before.policies_at, twins_of(key))
+    swap = Swap((*own, *chain.from_iterable(twins)), after.policies_at(key))
+    taken: list[Subject] = []
+    left_out = 0
+    for home, groups in after.selected(key.namespace, (*own, *swap.come)):
+        if cluster.trusts(home.name):
+            continue
+        ground, room = Ground(before, after, home, swap), MOST_GROUPS - len(taken)
+        for group, count in groups[:room]:
+            taken.append(Subject(ground, partial(_unchanged, after, home, group), count))
+        left_out += max(len(groups) - room, 0)
+    return tuple(taken), left_out
+
+
+def _unchanged(index: Index, home: Namespace, group: Group) -> tuple[Pod, Pod]:
+    pod = index.resident(home, group)
+    return pod, pod
 
 
 def _relabelled(review: Review, key: Key, before: Index, after: Index) -> Iterator[Subject]:
+    ground = Ground(before, after, after.home(key.namespace or key.name))
     if review.kind == POD.kind:
-        former, new = mapping(review.old), mapping(review.object)
-        where = review.namespace
-        yield Subject(before, after, before.pod(former, where), after.pod(new, where), 1)
+        both = (before, review.old), (after, review.object)
+        one, other = (index.pod(mapping(node), review.namespace) for index, node in both)
+        yield Subject(ground, partial(_pair, one, other), 1)
         return
-    name = key.name
-    for pod, count in after.pods(name):
-        was = replace(pod, namespace=before.home(name))
-        yield Subject(before, after, was, pod, count)
+    home = before.home(key.name)
+    for pod, count in after.pods(key.name):
+        yield Subject(ground, partial(_pair, replace(pod, namespace=home), pod), count)
+
+
+def _pair(was: Pod, now: Pod) -> tuple[Pod, Pod]:
+    return was, now
 
 
 def _content(review: Review) -> Content:

@@ -160,21 +160,22 @@ class Index:
 
     def subjects(self, namespace: str, policies: Iterable[Policy]) -> Iterator[tuple[Pod, int]]:
         """The groups to which some of the policies apply, or may; EVERYWHERE: of all namespaces."""
-        for home, group, count in self.selected(namespace, policies):
-            yield self.resident(home, group), count
+        for home, groups in self.selected(namespace, policies):
+            for group, count in groups:
+                yield self.resident(home, group), count
 
     def selected(
         self, namespace: str, policies: Iterable[Policy]
-    ) -> Iterator[tuple[Namespace, Group, int]]:
-        """The same, each as its namespace and what policies may tell of its pods."""
+    ) -> Iterator[tuple[Namespace, list[tuple[Group, int]]]]:
+        """The same by namespaces, each group as what policies may tell of its pods."""
         selection = Selection.of(self._matcher(), (each.subject for each in policies))
         wide = namespace == EVERYWHERE
         for name in self.members if wide else (namespace,):
             held, home = self.members.get(name) or _NOBODY, self.home(name)
-            for group in selection.groups(
-                home, held.groups, partial(self.resident, home), wide=wide
-            ):
-                yield home, group, held.groups[group]
+            make = partial(self.resident, home)
+            groups = selection.groups(home, held.groups, make, wide=wide)
+            if groups:
+                yield home, groups
 
     def meaning(self, node: Any, *, namespace: str = "default") -> tuple[Policy, ...]:
         """What the object of that name means here, as the engine reads it."""

@@ -72,14 +72,7 @@ class Network:
         """The policies that are about a pod, or may be, and how far."""
         views = self.matcher.views(pod)
         candidates = (roster.candidates(views) for roster in self.rosters)
-        return self._among(chain.from_iterable(candidates), pod)
-
-    def swapped(
-        self, pod: PodEnd, former: Applying, gone: Iterable[Policy], come: Iterable[Policy]
-    ) -> Applying:
-        """The same, where some policies have come in the place of others."""
-        left = set(map(id, gone))
-        return (*(each for each in former if id(each[0]) not in left), *self._among(come, pod))
+        return self.among(chain.from_iterable(candidates), pod)
 
     def told(self, pod: PodEnd, applying: Applying) -> Mapping[Direction, Side]:
         """What policies that are about a pod say of it in both directions."""
@@ -95,15 +88,20 @@ class Network:
                 heard[each.direction][each.tier].isolations.append(Applied(each, whom))
         return {each: self._side(said, pod, each) for each, said in heard.items()}
 
-    def _among(self, policies: Iterable[Policy], pod: PodEnd) -> Applying:
+    def among(self, policies: Iterable[Policy], pod: PodEnd) -> Applying:
+        """Those of some policies that are about a pod, or may be, and how far."""
         matcher, found = self.matcher, []
         if pod.pod.host_network and not matcher.engine.host_network:
             return ()
         for policy in policies:
             about = matcher.subject(policy.subject, pod)
-            if about and not any(matcher.engine.refuses(policy, matcher.inventory)):
+            if about and not self.refuses(policy):
                 found.append((policy, about))
         return tuple(found)
+
+    def refuses(self, policy: Policy) -> bool:
+        """Whether a policy is not even stored, for what the cluster holds."""
+        return any(self.matcher.engine.refuses(policy, self.matcher.inventory))
 
     def _whom(self, cause: Grant | Isolation, pod: PodEnd) -> Match:
         return self.matcher.subject(cause.subject, pod)

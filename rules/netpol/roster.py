@@ -42,6 +42,10 @@ class Roster:
                 places[label].append(place)
         return dict(places)
 
+    def unlabelled(self) -> Iterator[Policy]:
+        """Those that ask for no label that a pod must have."""
+        return (self.policies[place] for place in self._places.get(None, ()))
+
     def candidates(self, views: Iterable[View]) -> Iterator[Policy]:
         """The policies that may be about a pod that is known by these views, in their order."""
         known: set[_Label | None] = {None}

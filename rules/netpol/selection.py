@@ -6,7 +6,7 @@ label that few pods have: only what these leave open is asked of the engine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -46,8 +46,13 @@ class Selection:
         return cls(matcher, tuple(asked))
 
     def groups(
-        self, home: Namespace, groups: Iterable[Group], make: Callable[[Group], Pod], *, wide: bool
-    ) -> Iterator[Group]:
+        self,
+        home: Namespace,
+        groups: Mapping[Group, int],
+        make: Callable[[Group], Pod],
+        *,
+        wide: bool,
+    ) -> list[tuple[Group, int]]:
         """Those of the groups of a namespace that are selected; `make` makes a pod of a group.
 
         `wide`: there are many namespaces, and so it pays to ask each as a whole first.
@@ -57,11 +62,13 @@ class Selection:
         if False in settled:
             pairs = zip(left, settled, strict=True)
             left = tuple(each for each, verdict in pairs if verdict is not False)
-        for group in groups:
+        return [
+            (group, count)
+            for group, count in groups.items()
             # a pod on the network of its node is known as that, whatever its namespace
-            asked = self.asked if group.host_network else left
-            if (every and not group.host_network) or self._has(asked, group, make):
-                yield group
+            if (every and not group.host_network)
+            or self._has(self.asked if group.host_network else left, group, make)
+        ]
 
     def _settled(self, home: Namespace, subject: Subject) -> bool | None:
         """Whether a subject is about all pods of a namespace, or none; None: about some, maybe."""

@@ -67,7 +67,7 @@ def check(review: Review, cluster: Cluster, *, most_groups: int = 200) -> Iterat
         change
         for each in proposal.subjects[:most_groups]
         for direction in DIRECTIONS
-        if not alike(each.former[direction], each.future[direction])
+        if each.moves(direction) and not alike(each.former[direction], each.future[direction])
         for change in changed(each.now, each.count, each.former[direction], each.future[direction])
         if change.isolated != (True, False)
     ]
