@@ -167,8 +167,8 @@ def _subjects(
     """The tenants' pods that a change is about, and how many groups of them are over the limit."""
     if review.kind in (POD.kind, NAMESPACE.kind):
         found = _relabelled(review, key, before, after)
-        own = [each for each in found if not cluster.trusts(each.now.namespace.name)]
-        return tuple(own[:MOST_GROUPS]), max(len(own) - MOST_GROUPS, 0)
+        named = [each for each in found if not cluster.trusts(each.now.namespace.name)]
+        return tuple(named[:MOST_GROUPS]), max(len(named) - MOST_GROUPS, 0)
     own, twins = before.policies_at(key), map(before.policies_at, twins_of(key))
     swap = Swap((*own, *chain.from_iterable(twins)), after.policies_at(key))
     taken: list[Subject] = []
@@ -178,7 +178,8 @@ def _subjects(
             continue
         ground, room = Ground(before, after, home, swap), MOST_GROUPS - len(taken)
         for group, count in groups[:room]:
-            taken.append(Subject(ground, partial(_unchanged, after, home, group), count))
+            make = partial(_unchanged, after, home, group)
+            taken.append(Subject(ground, make, count, apart=not group.host_network))
         left_out += max(len(groups) - room, 0)
     return tuple(taken), left_out
 

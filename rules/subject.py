@@ -51,11 +51,15 @@ class Ground:
 
 @dataclass(frozen=True)  # without slots: what applies is found out when first asked for
 class Subject:
-    """Pods that no policy can tell apart, and how many; `make` makes one as it was and will be."""
+    """Pods that no policy can tell apart, and how many; `make` makes one as it was and will be.
+
+    `apart`: they are not on the network of their node, as far as that is known without one.
+    """
 
     ground: Ground
     make: Callable[[], tuple[Pod, Pod]]
     count: int
+    apart: bool = False
 
     @property
     def was(self) -> Pod:
@@ -80,12 +84,16 @@ class Subject:
             return self.former
         return _by_direction(ground.future.told(*each) for each in self._applying)
 
+    def sides(self, direction: Direction) -> tuple[Side, ...]:
+        """What will apply to them in a direction."""
+        return self.future[direction]
+
     def moves(self, direction: Direction) -> bool:
         """The quick question whether they may fare otherwise than before."""
         ground, swap = self.ground, self.ground.swap
         if swap is None:
             return True
-        if ground.stays_closed(direction) and not self.now.host_network:
+        if self.apart and ground.stays_closed(direction):
             return False
         return any(swap.moves(ground.former, about, direction) for _, about in self._applied)
 

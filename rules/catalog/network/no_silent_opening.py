@@ -60,7 +60,7 @@ INFO = [f"{{object: {_CLOSED}, cluster: [{_POD}]}}"]
     transition=True,
     severity="low",
 )
-def check(review: Review, cluster: Cluster, *, most_groups: int = 200) -> Iterator[Finding]:
+def check(review: Review, cluster: Cluster, *, most_groups: int = 5_000) -> Iterator[Finding]:
     """`most_groups`: how many groups of pods are looked at while somebody waits."""
     proposal = propose(review, cluster)
     changes = [
