@@ -55,6 +55,8 @@ class Matcher:
 
     def subject(self, subject: Subject, pod: PodEnd) -> Match:
         """Whether a policy is about the pod."""
+        if isinstance(subject, Pods | Labelled | Endpoints):  # nearly all are
+            return _labelled(subject, self.views(pod))
         return MAYBE if isinstance(subject, Unknown) else self.peer(subject, pod)
 
     def grant(self, grant: Grant, about: Match, pod: PodEnd, end: End) -> Match:
@@ -80,7 +82,7 @@ class Matcher:
             case AllOf() | AnyOf() | Not():
                 return self._combined(peer, end)
             case Pods() | Namespaces() | Labelled() | Endpoints():
-                return self._labelled(peer, end)
+                return _labelled(peer, self.views(end))
             case Networks(addresses):
                 return self._addresses(addresses, end)
             case _:
@@ -115,15 +117,6 @@ class Matcher:
                 return self.engine.port_names(entry, destination, self.inventory)
             case Unknown():
                 return _unread(entry)
-
-    def _labelled(self, peer: Pods | Namespaces | Labelled | Endpoints, end: End) -> Match:
-        found = NEVER
-        for view in self.views(end):
-            if _matches(peer, view):
-                if view.certain:
-                    return ALWAYS
-                found = MAYBE
-        return found
 
     def views(self, end: End) -> tuple[View, ...]:
         """The views of an end."""
@@ -170,6 +163,16 @@ def _matches(peer: Pods | Namespaces | Labelled | Endpoints, view: View) -> bool
     if isinstance(peer, Pods):
         return peer.covers(own.name, own.labels) and peer.pods.matches(view.own)
     return peer.labels.matches(own.labels if isinstance(peer, Namespaces) else view.labels)
+
+
+def _labelled(peer: Pods | Namespaces | Labelled | Endpoints, views: Iterable[View]) -> Match:
+    found = NEVER
+    for view in views:
+        if _matches(peer, view):
+            if view.certain:
+                return ALWAYS
+            found = MAYBE
+    return found
 
 
 def _unread(entry: Unknown) -> Match:

@@ -113,10 +113,7 @@ def size(node: Any) -> int:
     """How many values it holds: what is too much to be judged while somebody waits."""
     found, seen = 0, [node]
     for value in seen:  # which grows on the way
-        if isinstance(value, dict):
+        if isinstance(value, dict | list):
             found += len(value)
-            seen += value.values()
-        elif isinstance(value, list):
-            found += len(value)
-            seen += value
+            seen += value.values() if isinstance(value, dict) else value
     return found

@@ -27,6 +27,8 @@ from rules.netpol.strips import asks_names, ends, strips
 
 _Identity: TypeAlias = tuple[int, int]
 """Of a rule, and of how far it is about the pod."""
+_Rules: TypeAlias = dict[_Identity, tuple[Spot, Applied[Grant]]]
+"""The rules of a side, and where each stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Shift:
 
 
 class _Voice(NamedTuple):
-    """A rule of one of two sides, where it stands there, and whether it is that side's alone."""
+    """A rule of one of two sides, and where it stands there; `own`: only that side has it."""
 
     side: int
     spot: Spot
@@ -52,11 +54,12 @@ def shifts(old: Side, new: Side) -> Iterator[Shift]:
     """All addresses at which two sides of a pod differ; those that fare alike together."""
     pair = old.brief(), new.brief()
     alike = _isolate_alike(*pair)
-    common = _common(*pair) if alike else frozenset()
-    own = list(_voices(pair, common, own=True))
+    rules = [_named(side) for side in pair]
+    common = _common(rules, pair) if alike else frozenset()
+    own = list(_voices(pair, rules, common, own=True))
     loud = [f for f in FAMILIES if not alike or any(match for v in own for _, match in v.strips[f])]
     if loud:
-        voices = [*own, *_voices(pair, common, own=False)]
+        voices = [*own, *_voices(pair, rules, common, own=False)]
         for family in loud:
             yield from _sweep(pair, voices, family, everywhere=not alike)
 
@@ -71,30 +74,27 @@ def _drops(side: Side) -> list[tuple[str, bool]]:
     return [(each.tier.name, bool(each.isolations[0].about.sure)) for each in closing]
 
 
-def _common(old: Side, new: Side) -> frozenset[_Identity]:
+def _named(side: Side) -> _Rules:
+    # by identity: what did not change is shared by both sides
+    return {(id(rule.cause), id(rule.about)): (spot, rule) for spot, rule in spots(side)}
+
+
+def _common(rules: list[_Rules], pair: tuple[Side, Side]) -> frozenset[_Identity]:
     """The rules of both sides that say the same of both pods."""
-    both = set(map(_identity, _rules(old))) & set(map(_identity, _rules(new)))
-    if old.pod.pod.ports != new.pod.pod.ports:
-        both -= {_identity(rule) for rule in _rules(old) if asks_names(rule.cause)}
+    old, new = rules
+    both = old.keys() & new.keys()
+    if pair[0].pod.pod.ports != pair[1].pod.pod.ports:
+        both -= {name for name, (_, rule) in old.items() if asks_names(rule.cause)}
     return frozenset(both)
 
 
-def _rules(side: Side) -> Iterator[Applied[Grant]]:
-    return (rule for stage in side.stages for rung in stage.rungs for rule in rung)
-
-
-def _identity(rule: Applied[Grant]) -> _Identity:
-    # what did not change is shared by both sides
-    return id(rule.cause), id(rule.about)
-
-
 def _voices(
-    pair: tuple[Side, Side], common: frozenset[_Identity], *, own: bool
+    pair: tuple[Side, Side], rules: list[_Rules], common: frozenset[_Identity], *, own: bool
 ) -> Iterator[_Voice]:
     """The rules that one side alone has, or those in common."""
     for number, side in enumerate(pair):
-        for spot, rule in spots(side):
-            if (_identity(rule) not in common) is own:
+        for name, (spot, rule) in rules[number].items():
+            if (name not in common) is own:
                 yield _Voice(number, spot, own, rule.cause, strips(side, rule))
 
 

@@ -66,11 +66,9 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     proposal = propose(review, cluster)
     index, key = proposal.after, key_in(review)
     where = index.members if key.namespace == EVERYWHERE else (key.namespace,)
-    if not any(True for name in where for _ in index.pods(name)):
+    if proposal.subjects or proposal.left_out or not any(map(index.members.get, where)):
         return
     policies = index.policies_at(key)
-    if proposal.subjects or proposal.left_out:
-        return
     if policies and not any(True for _ in index.subjects(key.namespace, policies)):
         strange = _strange(index, policies, where)
         yield Finding(

@@ -1,0 +1,222 @@
+"""What is said of a change by less work than asking all again is what asking all again says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rules.netpol.changes import DIRECTIONS, changed
+from rules.netpol.engines import engine_of
+from rules.netpol.index import Index
+from rules.netpol.inventory import Pod
+from rules.netpol.keys import EVERYWHERE, key_of
+from rules.netpol.outside import align, runs
+from rules.netpol.reach import Applying
+from rules.netpol.sets import FAMILIES, Addresses, Family
+from rules.netpol.shifts import shifts
+from rules.netpol.sides import Side, Verdict
+from rules.netpol.swaps import Swap
+from tests.netpol.strategies import NAMESPACES, admin_policies, network_policies
+
+ENGINES = ("spec", "cilium", "calico")
+LABELS = st.fixed_dictionaries(
+    {},
+    optional={
+        "app": st.sampled_from(["web", "db"]),
+        "env": st.sampled_from(["prod", "dev"]),
+        "pcns.team": st.just("a"),
+    },
+)
+WHERE = st.sampled_from(sorted(NAMESPACES))
+NAMES = st.sampled_from(["a", "b", "c"])
+CIDRS = st.sampled_from(["8.0.0.0/8", "8.8.8.8/32", "9.9.9.9/32", "2001:db8::/32", "10.0.0.0/8"])
+OF_NAMESPACE = "io.cilium.k8s.namespace.labels."
+
+
+def _object(api: str, kind: str, name: str, where: str, **rest: Any) -> dict[str, Any]:
+    metadata = {"name": name, "labels": rest.pop("labels", {})}
+    metadata |= {"namespace": where} if where else {}
+    return {"apiVersion": api, "kind": kind, "metadata": metadata, **rest}
+
+
+@st.composite
+def pods(draw: st.DrawFn) -> dict[str, Any]:
+    ports = [{"name": "http", "containerPort": draw(st.sampled_from([80, 8080]))}]
+    spec = {"containers": [{"ports": ports}], "hostNetwork": draw(st.booleans())}
+    labels = draw(LABELS)
+    return _object("v1", "Pod", draw(NAMES), draw(WHERE), labels=labels, spec=spec)
+
+
+@st.composite
+def cilium_selectors(draw: st.DrawFn) -> dict[str, Any]:
+    key, values = draw(
+        st.sampled_from(
+            [
+                ("app", ["web"]),
+                ("app", ["web", "db"]),
+                ("k8s:io.kubernetes.pod.namespace", sorted(NAMESPACES)[:1]),
+                (f"k8s:{OF_NAMESPACE}team", ["a"]),
+                (f"k8s:{OF_NAMESPACE}env", ["prod"]),
+                ("io.cilium.k8s.policy.serviceaccount", ["default"]),
+            ]
+        )
+    )
+    operator = draw(st.sampled_from(["In", "NotIn", "Exists", "DoesNotExist", None]))
+    if operator is None:
+        return {}
+    asked: dict[str, Any] = {"key": key, "operator": operator}
+    return {"matchExpressions": [asked | ({"values": values} if "In" in operator else {})]}
+
+
+@st.composite
+def cilium_policies(draw: st.DrawFn) -> dict[str, Any]:
+    way = draw(st.sampled_from(["egress", "egressDeny", "ingress", "ingressDeny"]))
+    towards = "to" if way.startswith("egress") else "from"
+    peers: list[tuple[str, list[Any]]] = [
+        ("Endpoints", [{"matchLabels": {"app": "web"}}]),
+        ("Entities", ["kube-apiserver"]),
+        ("Entities", ["world"]),
+        ("CIDR", draw(st.lists(CIDRS, min_size=1, max_size=2))),
+    ]
+    field, ends = draw(st.sampled_from(peers))
+    rule: dict[str, Any] = {f"{towards}{field}": ends}
+    if draw(st.booleans()):
+        ports = [{"port": draw(st.sampled_from(["80", "http"])), "protocol": "TCP"}]
+        rule = {**rule, "toPorts": [{"ports": ports}]}
+    spec = {
+        "endpointSelector": draw(cilium_selectors()),
+        way: [rule],
+        "enableDefaultDeny": {"egress": draw(st.booleans()), "ingress": draw(st.booleans())},
+    }
+    name, wide = draw(NAMES), draw(st.booleans())
+    kind = "CiliumClusterwideNetworkPolicy" if wide else "CiliumNetworkPolicy"
+    return _object("cilium.io/v2", kind, name, "" if wide else draw(WHERE), spec=spec)
+
+
+@st.composite
+def calico_policies(draw: st.DrawFn) -> dict[str, Any]:
+    nets = draw(st.lists(CIDRS, min_size=1, max_size=2))
+    rule = {
+        "action": draw(st.sampled_from(["Allow", "Deny", "Pass"])),
+        "destination": {"nets": nets},
+    }
+    spec = {
+        "selector": draw(
+            st.sampled_from(["all()", "app == 'web'", "has(env)", "pcns.team == 'a'"])
+        ),
+        "order": draw(st.integers(1, 3)),
+        "types": ["Egress"],
+        "egress": [rule],
+    }
+    kind, where = draw(st.sampled_from([("GlobalNetworkPolicy", ""), ("NetworkPolicy", "red")]))
+    return _object("projectcalico.org/v3", kind, draw(NAMES), where, spec=spec)
+
+
+policies = network_policies() | admin_policies() | cilium_policies() | calico_policies()
+namespaces = WHERE.flatmap(
+    lambda name: st.builds(
+        lambda labels: _object("v1", "Namespace", name, "", labels=labels),
+        st.fixed_dictionaries({}, optional={"team": st.just("a"), "env": st.just("prod")}),
+    )
+)
+states = st.lists(pods() | policies | namespaces, max_size=12)
+changes = st.tuples(policies, st.booleans())
+
+
+def _indexes(
+    engine: str, state: list[Any], change: tuple[dict[str, Any], bool]
+) -> tuple[Index, Index]:
+    """The index before and after a policy is put or, if it was there, taken."""
+    before = Index.of(engine_of(engine), state)
+    policy, goes = change
+    if goes:
+        before = before.put(policy)
+    return before, before.take(policy) if goes else before.put(policy)
+
+
+def _everybody(index: Index) -> Iterator[Pod]:
+    return (pod for name in sorted(NAMESPACES) for pod, _ in index.pods(name))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@settings(max_examples=40, deadline=None)
+@given(state=states, change=changes)
+def test_sides_differ_where_they_say_so_and_nowhere_else(
+    engine: str, state: list[Any], change: tuple[dict[str, Any], bool]
+) -> None:
+    before, after = _indexes(engine, state, change)
+    for pod in _everybody(before):
+        for direction in DIRECTIONS:
+            for old, new in zip(
+                before.sides(pod, direction), after.sides(pod, direction), strict=True
+            ):
+                told = _told(old, new)
+                for family in FAMILIES:
+                    _compare(told, old, new, family)
+
+
+def _told(old: Side, new: Side) -> list[tuple[Addresses, tuple[Verdict, Verdict]]]:
+    return [(each.addresses, (each.was, each.now)) for each in shifts(old, new)]
+
+
+def _compare(
+    told: list[tuple[Addresses, tuple[Verdict, Verdict]]], old: Side, new: Side, family: Family
+) -> None:
+    for run, verdicts in align((runs(old, family), runs(new, family))):
+        said = [both for addresses, both in told if run.addresses <= addresses]
+        assert said == ([verdicts] if verdicts[0] != verdicts[1] else [])
+        assert said or not any(run.addresses & addresses for addresses, _ in told)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@settings(max_examples=60, deadline=None)
+@given(state=states, change=changes)
+def test_who_is_said_not_to_move_fares_as_before(
+    engine: str, state: list[Any], change: tuple[dict[str, Any], bool]
+) -> None:
+    before, after = _indexes(engine, state, change)
+    key = key_of(change[0])
+    swap = Swap(before.policies_at(key), after.policies_at(key))
+    for pod in _everybody(before):
+        former = before.network(pod.namespace.name)
+        future = after.network(pod.namespace.name)
+        for end in before.ends(pod):
+            was = former.applying(end)
+            now = swap.applying(future, end, was)
+            assert _policies(now) == _policies(future.applying(end))
+            for direction in DIRECTIONS:
+                old, new = former.told(end, was)[direction], future.told(end, now)[direction]
+                stays = swap.leaves_closed(former, pod.namespace, direction)
+                if not swap.moves(former, was, direction) or (stays and not pod.host_network):
+                    assert not list(changed(pod, 1, (old,), (new,)))
+
+
+def _policies(applying: Applying) -> list[int]:
+    return sorted(id(policy) for policy, _ in applying)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@settings(max_examples=60, deadline=None)
+@given(state=states, some=st.lists(policies, min_size=1, max_size=2))
+def test_the_pods_that_are_found_are_those_that_the_engine_says_are_meant(
+    engine: str, state: list[Any], some: list[dict[str, Any]]
+) -> None:
+    index = Index.of(engine_of(engine), [*state, *some])
+    meant = [policy for each in some for policy in index.policies_at(key_of(each))]
+    matcher = index.network(EVERYWHERE).matcher
+    for where in (EVERYWHERE, *sorted(NAMESPACES)):
+        found = {_shown(pod) for pod, _ in index.subjects(where, meant)}
+        asked = _everybody(index) if where == EVERYWHERE else (p for p, _ in index.pods(where))
+        assert found == {
+            _shown(pod)
+            for pod in asked
+            if any(matcher.subject(each.subject, end) for each in meant for end in index.ends(pod))
+        }
+
+
+def _shown(pod: Pod) -> tuple[Any, ...]:
+    return pod.namespace.name, frozenset(pod.labels.items()), pod.ports, pod.host_network
