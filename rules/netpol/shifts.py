@@ -51,7 +51,7 @@ class _Voice(NamedTuple):
 
 
 def shifts(old: Side, new: Side) -> Iterator[Shift]:
-    """All addresses at which two sides of a pod differ; those that fare alike together."""
+    """All addresses at which two sides of a pod differ; together where the same rules match."""
     pair = old.brief(), new.brief()
     alike = _isolate_alike(*pair)
     rules = [_named(side) for side in pair]

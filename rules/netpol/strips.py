@@ -59,18 +59,12 @@ def _laid(
 ) -> Iterator[tuple[int, Match]]:
     inside: Match | None = None
     for first, last in held.intervals(family):
-        block = Networks(Addresses.run(family, first, last))
-        inside = inside or _inside(side, rule, block)
+        if inside is None:  # each address there is of some peer: what is left are the ports
+            block = Networks(Addresses.run(family, first, last))
+            met = block if rule.cause.direction == "egress" else side.pod
+            inside = rule.about & side.matcher.ports(rule.cause, met)
         yield first, inside
         yield last + 1, NEVER
-
-
-def _inside(side: Side, rule: Applied[Grant], block: Networks) -> Match:
-    """On which ports a rule matches in its footprint; where one peer holds all, on all it opens."""
-    grant, matcher = rule.cause, side.matcher
-    if len(grant.peers) > 1:
-        return matcher.grant(grant, rule.about, side.pod, block)
-    return rule.about & matcher.ports(grant, block if grant.direction == "egress" else side.pod)
 
 
 def _match(side: Side, rule: Applied[Grant], addresses: Addresses) -> Match:

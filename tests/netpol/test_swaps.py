@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -16,9 +18,9 @@ from rules.netpol.inventory import Pod
 from rules.netpol.keys import EVERYWHERE, key_of
 from rules.netpol.outside import align, runs
 from rules.netpol.reach import Applying
-from rules.netpol.sets import FAMILIES, Addresses, Family
+from rules.netpol.sets import FAMILIES
 from rules.netpol.shifts import shifts
-from rules.netpol.sides import Side, Verdict
+from rules.netpol.sides import Side
 from rules.netpol.swaps import Swap
 from tests.netpol.strategies import NAMESPACES, admin_policies, network_policies
 
@@ -51,25 +53,22 @@ def pods(draw: st.DrawFn) -> dict[str, Any]:
     return _object("v1", "Pod", draw(NAMES), draw(WHERE), labels=labels, spec=spec)
 
 
-@st.composite
-def cilium_selectors(draw: st.DrawFn) -> dict[str, Any]:
-    key, values = draw(
-        st.sampled_from(
-            [
-                ("app", ["web"]),
-                ("app", ["web", "db"]),
-                ("k8s:io.kubernetes.pod.namespace", sorted(NAMESPACES)[:1]),
-                (f"k8s:{OF_NAMESPACE}team", ["a"]),
-                (f"k8s:{OF_NAMESPACE}env", ["prod"]),
-                ("io.cilium.k8s.policy.serviceaccount", ["default"]),
-            ]
-        )
-    )
-    operator = draw(st.sampled_from(["In", "NotIn", "Exists", "DoesNotExist", None]))
-    if operator is None:
-        return {}
-    asked: dict[str, Any] = {"key": key, "operator": operator}
-    return {"matchExpressions": [asked | ({"values": values} if "In" in operator else {})]}
+ASKED: list[tuple[str, list[str]]] = [
+    ("app", ["web"]),
+    ("app", ["web", "db"]),
+    ("k8s:io.kubernetes.pod.namespace", sorted(NAMESPACES)[:1]),
+    (f"k8s:{OF_NAMESPACE}team", ["a"]),
+    (f"k8s:{OF_NAMESPACE}env", ["prod"]),
+    ("io.cilium.k8s.policy.serviceaccount", ["default"]),
+]
+SELECTORS: list[dict[str, Any]] = [
+    {},
+    *(
+        {"matchExpressions": [{"key": key, "operator": how} | ({"values": values} if n else {})]}
+        for key, values in ASKED
+        for how, n in (("In", 1), ("NotIn", 1), ("Exists", 0), ("DoesNotExist", 0))
+    ),
+]
 
 
 @st.composite
@@ -88,7 +87,7 @@ def cilium_policies(draw: st.DrawFn) -> dict[str, Any]:
         ports = [{"port": draw(st.sampled_from(["80", "http"])), "protocol": "TCP"}]
         rule = {**rule, "toPorts": [{"ports": ports}]}
     spec = {
-        "endpointSelector": draw(cilium_selectors()),
+        "endpointSelector": draw(st.sampled_from(SELECTORS)),
         way: [rule],
         "enableDefaultDeny": {"egress": draw(st.booleans()), "ingress": draw(st.booleans())},
     }
@@ -154,22 +153,28 @@ def test_sides_differ_where_they_say_so_and_nowhere_else(
             for old, new in zip(
                 before.sides(pod, direction), after.sides(pod, direction), strict=True
             ):
-                told = _told(old, new)
-                for family in FAMILIES:
-                    _compare(told, old, new, family)
+                _compare(old, new)
 
 
-def _told(old: Side, new: Side) -> list[tuple[Addresses, tuple[Verdict, Verdict]]]:
-    return [(each.addresses, (each.was, each.now)) for each in shifts(old, new)]
+@settings(max_examples=60, deadline=None)
+@given(state=states)
+def test_sides_of_two_pods_differ_where_they_say_so(state: list[Any]) -> None:
+    index = Index.of(engine_of("cilium"), state)
+    for one, other in pairwise(_everybody(index)):
+        for direction in DIRECTIONS:
+            _compare(*index.sides(one, direction), *index.sides(other, direction))
 
 
-def _compare(
-    told: list[tuple[Addresses, tuple[Verdict, Verdict]]], old: Side, new: Side, family: Family
-) -> None:
-    for run, verdicts in align((runs(old, family), runs(new, family))):
-        said = [both for addresses, both in told if run.addresses <= addresses]
-        assert said == ([verdicts] if verdicts[0] != verdicts[1] else [])
-        assert said or not any(run.addresses & addresses for addresses, _ in told)
+def _compare(old: Side, new: Side) -> None:
+    told: dict[tuple[Verdict, Verdict], Addresses] = defaultdict(Addresses)
+    for each in shifts(old, new):
+        told[each.was, each.now] |= each.addresses
+    asked: dict[tuple[Verdict, Verdict], Addresses] = defaultdict(Addresses)
+    for family in FAMILIES:
+        for run, (was, now) in align((runs(old, family), runs(new, family))):
+            if was != now:
+                asked[was, now] |= run.addresses
+    assert told == asked
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -205,7 +210,31 @@ def _policies(applying: Applying) -> list[int]:
 def test_the_pods_that_are_found_are_those_that_the_engine_says_are_meant(
     engine: str, state: list[Any], some: list[dict[str, Any]]
 ) -> None:
-    index = Index.of(engine_of(engine), [*state, *some])
+    _compare_found(Index.of(engine_of(engine), [*state, *some]), some)
+
+
+@pytest.mark.parametrize("selector", SELECTORS, ids=str)
+def test_the_pods_that_a_selector_means_are_found(selector: dict[str, Any]) -> None:
+    some = [
+        _object("cilium.io/v2", kind, "a", where, spec={"endpointSelector": selector})
+        for kind, where in (("CiliumClusterwideNetworkPolicy", ""), ("CiliumNetworkPolicy", "red"))
+    ]
+    for each in some:
+        each["spec"]["egress"] = [{"toEntities": ["world"]}]
+    everybody = [
+        _object(
+            "v1", "Pod", f"{labels}{on_node}", where, labels=labels, spec={"hostNetwork": on_node}
+        )
+        for where in sorted(NAMESPACES)
+        for labels in ({}, {"app": "web"}, {"env": "dev", "app": "db"})
+        for on_node in (True, False)
+    ]
+    spaces = [_object("v1", "Namespace", "red", "", labels={"team": "a"})]
+    for each in some:
+        _compare_found(Index.of(engine_of("cilium"), [*everybody, *spaces, each]), [each])
+
+
+def _compare_found(index: Index, some: list[dict[str, Any]]) -> None:
     meant = [policy for each in some for policy in index.policies_at(key_of(each))]
     matcher = index.network(EVERYWHERE).matcher
     for where in (EVERYWHERE, *sorted(NAMESPACES)):
