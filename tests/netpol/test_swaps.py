@@ -18,9 +18,9 @@ from rules.netpol.inventory import Pod
 from rules.netpol.keys import EVERYWHERE, key_of
 from rules.netpol.outside import align, runs
 from rules.netpol.reach import Applying
-from rules.netpol.sets import FAMILIES
+from rules.netpol.sets import FAMILIES, Addresses
 from rules.netpol.shifts import shifts
-from rules.netpol.sides import Side
+from rules.netpol.sides import Side, Verdict
 from rules.netpol.swaps import Swap
 from tests.netpol.strategies import NAMESPACES, admin_policies, network_policies
 
