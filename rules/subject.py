@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
@@ -96,6 +96,17 @@ class Subject:
         if self.apart and ground.stays_closed(direction):
             return False
         return any(swap.moves(ground.former, about, direction) for _, about in self._applied)
+
+    def form(self, direction: Direction) -> Hashable:
+        """What groups have in common that a change of policies moves alike outside."""
+        ground, swap = self.ground, self.ground.swap
+        if swap is None:
+            return id(self)
+        pairs = zip(self._applied, self._applying, strict=True)
+        return tuple(
+            swap.form(ground.after.engine, end, about, later, direction)
+            for (end, about), (_, later) in pairs
+        )
 
     def freed(self, direction: Direction) -> bool:
         """Whether some policy isolated them before, and none does after."""

@@ -8,10 +8,12 @@ after = swap.applying(network, end, before)
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from rules.netpol.engine import Engine
+from rules.netpol.forms import form_of
 from rules.netpol.homes import Home
 from rules.netpol.inventory import NOWHERE, Namespace, Pod, PodEnd
 from rules.netpol.match import ALWAYS, Match
@@ -44,6 +46,14 @@ class Swap:
             return True
         closed = _tiers(self._staying(before), direction)
         return not self._tiers(direction) <= closed
+
+    def form(
+        self, engine: Engine, end: PodEnd, before: Applying, after: Applying, direction: Direction
+    ) -> Hashable:
+        """What pods have in common that fare alike outside before, and alike after."""
+        moving = self._moving
+        own = [(id(each), id(about)) for each, about in (*before, *after) if id(each) in moving]
+        return tuple(own), form_of(engine, end.pod, self._staying(before), direction)
 
     def leaves_closed(self, network: Network, home: Namespace, direction: Direction) -> bool:
         """Whether no pod of the namespace moves, whatever else is about it, as `moves` has it.
