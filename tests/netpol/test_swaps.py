@@ -200,6 +200,51 @@ def test_who_is_said_not_to_move_fares_as_before(
                     assert not list(changed(pod, 1, (old,), (new,)))
 
 
+@st.composite
+def towns(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Namespaces with a pod and a policy of few words, so that many are copies of others."""
+    cidrs, numbers = st.sampled_from(["8.0.0.0/8", "8.8.8.8/32"]), st.sampled_from([80, "http"])
+    found = []
+    for where in (*sorted(NAMESPACES), "d", "e"):
+        named = [{"name": "http", "containerPort": draw(st.sampled_from([80, 8080]))}]
+        found.append(_object("v1", "Pod", "p", where, spec={"containers": [{"ports": named}]}))
+        field, peer = draw(st.sampled_from([("egress", "to"), ("ingress", "from")]))
+        rule = {peer: [{"ipBlock": {"cidr": draw(cidrs)}}], "ports": [{"port": draw(numbers)}]}
+        spec = {"podSelector": {}, "policyTypes": [field.title()], field: [rule]}
+        found.append(_object("networking.k8s.io/v1", "NetworkPolicy", "n", where, spec=spec))
+    return found
+
+
+def _is_wide(policy: dict[str, Any]) -> bool:
+    return "namespace" not in policy["metadata"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(state=towns(), change=st.tuples(cilium_policies().filter(_is_wide), st.booleans()))
+def test_pods_of_one_form_fare_alike(
+    state: list[dict[str, Any]], change: tuple[dict[str, Any], bool]
+) -> None:
+    before, after = _indexes("cilium", state, change)
+    key = key_of(change[0])
+    swap = Swap(before.policies_at(key), after.policies_at(key))
+    fares: dict[Any, Any] = {}
+    kept = []  # what forms are made of is known by identity
+    for pod in (pod for name in sorted(before.members) for pod, _ in before.pods(name)):
+        former, future = (index.network(pod.namespace.name) for index in (before, after))
+        for end in before.ends(pod):
+            was = former.applying(end)
+            now = swap.applying(future, end, was)
+            kept.append((was, now))
+            for direction in DIRECTIONS:
+                old, new = former.told(end, was)[direction], future.told(end, now)[direction]
+                found = [
+                    (each.isolated, each.opened, each.closed)
+                    for each in changed(pod, 1, (old,), (new,))
+                ]
+                form = direction, swap.form(before.engine, end, was, now, direction)
+                assert fares.setdefault(form, found) == found
+
+
 def _policies(applying: Applying) -> list[int]:
     return sorted(id(policy) for policy, _ in applying)
 
