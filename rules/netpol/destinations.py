@@ -165,14 +165,22 @@ class Surroundings:
 
     def classes(self, found: Outside) -> dict[Reach, Addresses]:
         """The addresses by class; names are public, and stand for no address that is known."""
-        left = found.addresses - self.inside
-        classes: dict[Reach, Addresses] = {
-            "public": left - self.private,
-            "private": left & self.private,
-            "unknown": found.doubtful - self.inside,
-        }
-        held = {reach: addresses for reach, addresses in classes.items() if addresses}
+        held = dict(_classes(self, found.addresses, found.doubtful))
         return {"public": _NONE, **held} if found.names else held
+
+
+@lru_cache(maxsize=1024)
+def _classes(
+    around: Surroundings, addresses: Addresses, doubtful: Addresses
+) -> tuple[tuple[Reach, Addresses], ...]:
+    """The same few blocks are met all the time."""
+    left = addresses - around.inside
+    found: dict[Reach, Addresses] = {
+        "public": left - around.private,
+        "private": left & around.private,
+        "unknown": doubtful - around.inside,
+    }
+    return tuple((reach, held) for reach, held in found.items() if held)
 
 
 @lru_cache(maxsize=16)

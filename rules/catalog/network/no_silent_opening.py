@@ -10,7 +10,7 @@ is its purpose, and is told as information. That nothing isolates a pod any more
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Literal
 
 from rules.model import NETWORK, NETWORK_POLICIES, Finding, Level, rule
@@ -83,14 +83,14 @@ def check(review: Review, cluster: Cluster, *, most_groups: int = 5_000) -> Iter
     yield from _limit(proposal.limit(most_groups))
 
 
-def _moved(subjects: Iterable[Subject]) -> tuple[list[Subject], list[Change]]:
+def _moved(subjects: Sequence[Subject]) -> tuple[list[Subject], list[Change]]:
     """The groups that fare otherwise, and how: those of one form are asked once."""
     moved: list[Subject] = []
     known: dict[Hashable, list[Change]] = {}
     for each in subjects:
         found: list[Change] = []
         for direction in filter(each.moves, DIRECTIONS):
-            form = direction, each.form(direction)
+            form = direction, each.form(direction) if len(subjects) > 1 else None
             if form not in known:
                 known[form] = list(_changes(each, direction))
             found += known[form]
