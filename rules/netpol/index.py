@@ -12,8 +12,9 @@ apart are one group; labels that differ among the pods of one workload are not k
 
 What is asked of a pod takes as long as there are policies of its namespace and of the cluster that
 ask for one of its labels, or for none; to find whose pods a policy is about, as long as its
-namespace has groups, or, for a policy of the cluster, all. What is found out on the way is
-remembered by identity (`known`), which changes no answer.
+namespace has groups, or, for a policy of the cluster, as there are namespaces, and groups in those
+that do not settle it. What is found out on the way is remembered by identity (`known`), which
+changes no answer.
 """
 
 from __future__ import annotations
