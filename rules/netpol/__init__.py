@@ -9,7 +9,8 @@ policies of one pod let through (`sides`, `strips`, `outside`), those of all pod
 (`destinations`, `homes`, `selection`, `questions`), and the state of a cluster as a value that is
 changed an object at a time (`index`), with what a change opens and closes (`changes`, `shifts`) and
 for whom that need not be asked (`swaps`, `forms`). Values in, values out. Here do not belong:
-verdicts, messages, tenants, webhooks, files. The package needs nothing but `rules.selectors` and can be used alone:
+verdicts, messages, tenants, webhooks, files. The package needs nothing but `rules.selectors` and
+can be used alone:
 
     policies = rules.netpol.languages.translate(yaml.safe_load(text))
     for grant in policies[0].grants:
