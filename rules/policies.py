@@ -21,7 +21,6 @@ from rules.netpol.homes import Home, confinement, named_homes
 from rules.netpol.index import Index
 from rules.netpol.inventory import NAME_LABEL, Inventory
 from rules.netpol.keys import EVERYWHERE
-from rules.netpol.languages import translate
 from rules.netpol.masking import Mask, mask, pins
 from rules.netpol.model import (
     Action,
@@ -33,13 +32,13 @@ from rules.netpol.model import (
     Subject,
     Unknown,
 )
-from rules.netpol.parts import size
 from rules.netpol.peers import Anywhere, Entity, Fqdn, Networks, Peer, ServiceRef, Services
 from rules.patch import lookup
 from rules.pods import mapping
 from rules.proposal import propose
 from rules.review import Cluster, Review
 from rules.site import Network
+from rules.statement import named, written
 from rules.words import quote
 
 STAGED = "Staged"
@@ -51,22 +50,6 @@ MOST_WEIGHED = 100_000
 """So many pairs of own rules and of all are weighed while somebody waits."""
 STRANGER = ""
 """Stands for a namespace that nobody has made yet: no namespace has this name."""
-
-
-def written(review: Review) -> tuple[Policy, ...]:
-    """What the object means by its own language; nothing where it is too large to be read."""
-    content = review.former if review.operation == "DELETE" else review.new
-    return content.once("policies", None, lambda: _translate(content.get(), review))
-
-
-def _translate(value: JSON, review: Review) -> tuple[Policy, ...]:
-    if not isinstance(value, dict):
-        return ()
-    if review.group == kubernetes.GROUP:  # it says itself what is too large
-        return (kubernetes.translate(value, namespace=review.namespace),)
-    if size(value) > kubernetes.MOST_ENTRIES:
-        return ()
-    return translate(_named(value, review), namespace=review.namespace)
 
 
 def faults(review: Review, network: Network) -> tuple[Unknown, ...]:
@@ -81,7 +64,7 @@ def faults(review: Review, network: Network) -> tuple[Unknown, ...]:
     if review.group != calico.API_GROUP or review.kind not in calico.KINDS:
         return found
     stored = calico.translate(
-        _named(review.object, review), namespace=review.namespace, door="native"
+        named(review.object, review), namespace=review.namespace, door="native"
     )
     unknowns = _told(stored, network)
     told = tuple(each for each in unknowns if each.consequence in {"void", "as-read"})
@@ -94,10 +77,6 @@ def _told(policy: Policy, network: Network) -> tuple[Unknown, ...]:
         return engine_at(network).reads(policy).unknowns
     knows = network.engine == "calico" and network.enterprise
     return tuple(each for each in policy.unknowns if is_of_enterprise(each) in (None, knows))
-
-
-def _named(value: JSON, review: Review) -> JSON:
-    return {**value, "apiVersion": f"{review.group}/", "kind": review.kind}
 
 
 def api_of(review: Review) -> Api:

@@ -6,29 +6,29 @@ Rules that ask the same of one review share one answer.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from itertools import islice
-from typing import TypeAlias
+from functools import partial
+from itertools import chain
 
 from rules.content import Content
-from rules.model import JSON, NAMESPACE, POD
+from rules.model import NAMESPACE, POD
 from rules.netpol import naming
 from rules.netpol.changes import DIRECTIONS
-from rules.netpol.engine import Api
-from rules.netpol.entries import Entry, statement_of
+from rules.netpol.entries import Entry, Group
 from rules.netpol.exits import is_closed
 from rules.netpol.index import Index
-from rules.netpol.inventory import Pod
+from rules.netpol.inventory import Namespace, Pod
 from rules.netpol.keys import EVERYWHERE, Key, twins_of
 from rules.netpol.model import Direction, Grant, Origin, Policy
 from rules.netpol.sides import Side
+from rules.netpol.swaps import Swap
 from rules.pods import mapping
 from rules.review import Cluster, Review
+from rules.statement import key_in, stated
+from rules.subject import Ground, Sides, Subject, sides_of
 from rules.words import printable
 
-Sides: TypeAlias = Mapping[Direction, tuple[Side, ...]]
 MOST_GROUPS = 5_000
 """More than so many groups of pods are not looked at while somebody waits (contracts 9)."""
 SOME_LABELS = 3
@@ -65,34 +65,6 @@ class Standing:
             lack = f"lacks {named} in {field}"
             cure = f"add it: {named} without rules allows none"
         return f"are under {printable(origin_shown(origin))}, which {lack}, {follows}; {cure}"
-
-
-@dataclass(frozen=True)  # without slots: what applies is found out when first asked for
-class Subject:
-    """Pods that no policy can tell apart, as they were and as they will be, and how many."""
-
-    before: Index
-    after: Index
-    was: Pod
-    now: Pod
-    count: int
-
-    @cached_property
-    def former(self) -> Sides:
-        """What applied to them."""
-        return _sides(self.before, self.was)
-
-    @cached_property
-    def future(self) -> Sides:
-        """What will apply to them."""
-        if self.after is self.before and self.now is self.was:
-            return self.former
-        return _sides(self.after, self.now)
-
-    def freed(self, direction: Direction) -> bool:
-        """Whether some policy isolated them before, and none does after."""
-        was, now = self.former[direction], self.future[direction]
-        return all(s.isolated for s in was) and not all(s.isolated for s in now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,42 +120,34 @@ def grants(sides: Iterable[Side]) -> list[Grant]:
     return [grant for side in sides for grant in side.grants()]
 
 
-def _sides(index: Index, pod: Pod) -> Sides:
-    network = index.network(pod.namespace.name)
-    found = [network.sides(end) for end in index.ends(pod)]
-    return {each: tuple(sides[each] for sides in found) for each in DIRECTIONS}
-
-
 def _stand(review: Review, index: Index) -> Standing:
     pod = index.pod(mapping(review.object), review.namespace)
-    return Standing(index, pod, _sides(index, pod))
+    return Standing(index, pod, sides_of(index, pod))
 
 
 def _propose(review: Review, cluster: Cluster, index: Index) -> Proposal:
     created, before, after = review.operation == "CREATE", index, index
+    key = key_in(review)
     if review.kind != POD.kind:
-        gone = Entry(key_in(review), None)
-        before = index.hold(gone if created else _stated(review, review.former))
+        gone = Entry(key, None)
+        before = index.hold(gone if created else stated(review, key, review.former))
         after = before
         if review.operation == "DELETE":
-            after = _alone(index, gone.key).hold(gone)
+            after = _alone(index, key).hold(gone)
         elif review.object is not review.old:
-            after = _alone(index, gone.key).hold(_stated(review, review.new))
-    found = _subjects(review, before, after)
-    counted = (each for each in found if not cluster.trusts(each.now.namespace.name))
-    taken = tuple(islice(counted, MOST_GROUPS))
-    loosened = _loosened(review, before, after)
-    return Proposal(before, after, loosened, taken, sum(1 for _ in counted))
+            after = _alone(index, key).hold(stated(review, key, review.new))
+    taken, left_out = _subjects(review, cluster, key, before, after)
+    return Proposal(before, after, _loosened(review, key, before, after), taken, left_out)
 
 
-def _loosened(review: Review, before: Index, after: Index) -> frozenset[Direction]:
+def _loosened(review: Review, key: Key, before: Index, after: Index) -> frozenset[Direction]:
     """Of a policy, the directions in which it isolates less than it did."""
     if review.kind in (POD.kind, NAMESPACE.kind, naming.TIER):
         return frozenset(DIRECTIONS)
     was, now = (
         {
             (each.direction, each.subject, each.tier)
-            for policy in index.policies_at(key_in(review))
+            for policy in index.policies_at(key)
             for each in policy.isolations
         }
         for index in (before, after)
@@ -198,59 +162,68 @@ def _alone(index: Index, key: Key) -> Index:
     return index
 
 
-def _subjects(review: Review, before: Index, after: Index) -> Iterator[Subject]:
-    if review.kind == POD.kind:
-        former, new = mapping(review.old), mapping(review.object)
-        where = review.namespace
-        yield Subject(before, after, before.pod(former, where), after.pod(new, where), 1)
-        return
-    if review.kind == NAMESPACE.kind:
-        name = key_in(review).name
-        for pod, count in after.pods(name):
-            was = replace(pod, namespace=before.home(name))
-            yield Subject(before, after, was, pod, count)
-        return
-    for where, policies in _concerned(before, after, key_in(review)).items():
-        for pod, count in after.subjects(where, policies):
-            yield Subject(before, after, pod, pod, count)
+def _subjects(
+    review: Review, cluster: Cluster, key: Key, before: Index, after: Index
+) -> tuple[tuple[Subject, ...], int]:
+    """The tenants' pods that a change is about, and how many groups of them are over the limit."""
+    if review.kind in (POD.kind, NAMESPACE.kind):
+        return _counted(_relabelled(review, key, before, after), cluster)
+    if key.api.kind in naming.KINDS:
+        return _counted(_concerned(key, before, after), cluster)
+    own, twins = before.policies_at(key), map(before.policies_at, twins_of(key))
+    swap = Swap((*own, *chain.from_iterable(twins)), after.policies_at(key))
+    taken: list[Subject] = []
+    left_out = 0
+    for home, groups in after.selected(key.namespace, (*own, *swap.come)):
+        if cluster.trusts(home.name):
+            continue
+        ground, room = Ground(before, after, home, swap), MOST_GROUPS - len(taken)
+        for group, count in groups[:room]:
+            make = partial(_unchanged, after, home, group)
+            taken.append(Subject(ground, make, count, apart=not group.host_network))
+        left_out += max(len(groups) - room, 0)
+    return tuple(taken), left_out
 
 
-def _concerned(before: Index, after: Index, key: Key) -> Mapping[str, Sequence[Policy]]:
-    """The policies that a change is about, and whose pods they may select: one place, or several.
+def _counted(found: Iterable[Subject], cluster: Cluster) -> tuple[tuple[Subject, ...], int]:
+    tenants = [each for each in found if not cluster.trusts(each.now.namespace.name)]
+    return tuple(tenants[:MOST_GROUPS]), max(len(tenants) - MOST_GROUPS, 0)
 
-    Those that name an object of the cluster are looked up everywhere where one of them is about
-    all of it.
+
+def _concerned(key: Key, before: Index, after: Index) -> Iterator[Subject]:
+    """The pods that policies may select which name the object, a set of addresses or a tier.
+
+    They are looked up everywhere where one of the policies is about all of the cluster.
     """
-    if key.api.kind not in naming.KINDS:
-        return {key.namespace: (*before.policies_at(key), *after.policies_at(key))}
-    found: dict[str, list[Policy]] = defaultdict(list)
+    policies: dict[str, list[Policy]] = defaultdict(list)
     for where, policy in naming.naming(before, after, key):
-        found[where].append(policy)
-    every = [policy for policies in found.values() for policy in policies]
-    return {EVERYWHERE: every} if EVERYWHERE in found else found
+        policies[where].append(policy)
+    if EVERYWHERE in policies:
+        policies = defaultdict(list, {EVERYWHERE: list(chain.from_iterable(policies.values()))})
+    for where, some in policies.items():
+        for pod, count in after.subjects(where, some):
+            yield Subject(Ground(before, after, pod.namespace), partial(_pair, pod, pod), count)
 
 
-def key_in(review: Review) -> Key:
-    """Which object of the index is under review."""
-    where = EVERYWHERE if review.kind == NAMESPACE.kind else review.namespace
-    stored = mapping(review.old, "metadata").get("name")
-    name = stored if isinstance(stored, str) else review.own_name
-    return Key(Api(review.group, review.kind), where, name)
+def _unchanged(index: Index, home: Namespace, group: Group) -> tuple[Pod, Pod]:
+    pod = index.resident(home, group)
+    return pod, pod
 
 
-def _stated(review: Review, content: Content) -> Entry:
-    """What a version of the object under review is; it lies where the request says."""
-    if content.get() is None:
-        return Entry(key_in(review), None)
-    return content.once("stated", None, partial(_state, review, content))
+def _relabelled(review: Review, key: Key, before: Index, after: Index) -> Iterator[Subject]:
+    ground = Ground(before, after, after.home(key.namespace or key.name))
+    if review.kind == POD.kind:
+        both = (before, review.old), (after, review.object)
+        one, other = (index.pod(mapping(node), review.namespace) for index, node in both)
+        yield Subject(ground, partial(_pair, one, other), 1)
+        return
+    home = before.home(key.name)
+    for pod, count in after.pods(key.name):
+        yield Subject(ground, partial(_pair, replace(pod, namespace=home), pod), count)
 
 
-def _state(review: Review, content: Content) -> Entry:
-    key, value = key_in(review), content.get()
-    node: Mapping[str, JSON] = mapping(value)
-    metadata = {**mapping(node, "metadata"), "namespace": key.namespace, "name": key.name}
-    about = {"apiVersion": f"{key.api.group}/v1".lstrip("/"), "kind": key.api.kind}
-    return statement_of({**node, **about, "metadata": metadata}, namespace=key.namespace, key=key)
+def _pair(was: Pod, now: Pod) -> tuple[Pod, Pod]:
+    return was, now
 
 
 def _content(review: Review) -> Content:

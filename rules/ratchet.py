@@ -10,6 +10,8 @@ from rules.model import JSON, Finding, Path
 from rules.patch import lookup
 from rules.review import Review
 
+_ENCODER = json.JSONEncoder(sort_keys=True, default=str)
+
 
 def excuse(
     findings: Iterable[Finding], former: Iterable[Finding], review: Review, strict: frozenset[str]
@@ -21,6 +23,8 @@ def excuse(
     """
     before, now = _Names(review.old), _Names(review.object)
     known = {before.identify(f) for f in former}
+    if not known:
+        return list(findings)
     return [
         replace(f, existing=True, effect="warn" if f.effect == "deny" else f.effect)
         if not f.error and f.rule not in strict and now.identify(f) in known
@@ -56,4 +60,4 @@ class _Names:
 
 
 def _canonical(value: JSON) -> str:
-    return json.dumps(value, sort_keys=True, default=str)
+    return _ENCODER.encode(value)

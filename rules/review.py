@@ -45,6 +45,7 @@ MIRROR = "kubernetes.io/config.mirror"
 NODE = "system:node:"
 NODES = "system:nodes"
 
+_NETWORK = frozenset(NETWORK)
 MOST_MADE = 1000
 """So much of what follows from a state of the cluster is kept."""
 
@@ -333,8 +334,8 @@ class Cluster:
     @property
     def network(self) -> Index:
         """All that network policies say and are about, as the engine of this cluster reads it."""
-        if self.reads is not None and not self.reads.issuperset(NETWORK):
-            raise Undeclared("network policies are read but not all of NETWORK is in reads")
+        if self.reads is not None and not self.reads >= _NETWORK:
+            self._declared(next(kind for kind in NETWORK if kind not in self.reads))
         if self.networks is not None:
             return self.networks(self.site.network)
         if self.live:

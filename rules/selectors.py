@@ -104,7 +104,10 @@ class LabelSelector:
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether an object with these labels is selected."""
-        return all(requirement.matches(labels) for requirement in self.requirements)
+        for requirement in self.requirements:  # noqa: SIM110  # in half of the time of `all`
+            if not requirement.matches(labels):
+                return False
+        return True
 
     @property
     def keys(self) -> frozenset[str]:

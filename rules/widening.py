@@ -22,8 +22,9 @@ from rules.netpol.naming import names_in, names_it, naming
 from rules.netpol.sets import V4, V6, Addresses
 from rules.patch import lookup
 from rules.policies import Asked
-from rules.proposal import key_in, origin_shown, propose
+from rules.proposal import origin_shown, propose
 from rules.review import Cluster, Review
+from rules.statement import key_in
 from rules.words import place
 
 _KINDS = frozenset(kind.kind for kind in ADDRESS_SETS)

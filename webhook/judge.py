@@ -91,13 +91,25 @@ def _examine(
 def _ratchet(
     findings: list[Finding], chosen: Chosen, review: Review, cluster: Cluster, late: Late
 ) -> list[Finding]:
-    """The Findings, with those excused that the stored object had already."""
-    comparable = [active for active in chosen.rules if not active.rule.transition]
-    before = review.showing(review.old)
-    former, _ = _examine(Chosen.of(comparable), before, cluster, late)
+    """The Findings, with those excused that the stored object had already.
+
+    Of the stored object only those rules are asked whose Findings it may excuse, and those that
+    would fill something in.
+    """
+    spoke = {finding.rule for finding in findings if not finding.error}
     strict = {
         active.rule.name for active in chosen.rules if active.rule.transition or not active.ratchet
     }
+    excusable = spoke - strict
+    if not excusable:
+        return findings
+    asked = [
+        active
+        for active in chosen.rules
+        if active.rule.name in excusable or (active.mends and not active.rule.transition)
+    ]
+    before = review._replace(new=review.former)
+    former, _ = _examine(Chosen.of(asked), before, cluster, late)
     return ratchet.excuse(findings, former, review, frozenset(strict))
 
 

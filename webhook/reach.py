@@ -12,7 +12,6 @@ from rules.netpol import census, connections, explain, terms
 from rules.netpol.connections import (
     EVERY_PORT,
     EVERYONE,
-    FAMILIES,
     Connection,
     Selection,
     WhoseSide,
@@ -25,7 +24,7 @@ from rules.netpol.inventory import Inventory
 from rules.netpol.languages import LANGUAGES, translate
 from rules.netpol.model import Origin, Policy, Unknown
 from rules.netpol.reach import Network
-from rules.netpol.sets import Addresses, Family, InvalidSet, Ports
+from rules.netpol.sets import FAMILIES, Addresses, Family, InvalidSet, Ports
 from rules.netpol.survey import Survey
 from rules.selectors import describe
 from rules.site import Network as Site

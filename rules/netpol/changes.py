@@ -10,15 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
 
-from rules.netpol.connections import FAMILIES
 from rules.netpol.index import Index
 from rules.netpol.inventory import Pod
 from rules.netpol.model import Direction
 from rules.netpol.outside import Run, align, overlay, runs
-from rules.netpol.sets import Addresses, Family, Ports
+from rules.netpol.sets import FAMILIES, Addresses, Family, Ports
+from rules.netpol.shifts import shifts
 from rules.netpol.sides import Side, Verdict
 
 DIRECTIONS: tuple[Direction, ...] = ("egress", "ingress")
@@ -60,17 +58,42 @@ def compare(before: Index, after: Index, groups: Iterable[tuple[Pod, int]]) -> I
 def changed(pod: Pod, count: int, old: tuple[Side, ...], new: tuple[Side, ...]) -> Iterator[Change]:
     """What becomes of a group in one direction, if anything does."""
     isolated = _isolated(old), _isolated(new)
-    opened: list[Stretch] = []
-    closed: list[Stretch] = []
-    for family in FAMILIES:
-        was, now = _outside(old, family), _outside(new, family)
-        if was and now and was != now:
-            met = [(run, _may(before), _may(after)) for run, (before, after) in align((was, now))]
-            opened += _stretches((run, after - before) for run, before, after in met)
-            closed += _stretches((run, before - after) for run, before, after in met)
-    if opened or closed or isolated[0] != isolated[1]:
-        direction = new[0].direction
-        yield Change(pod, count, direction, isolated, tuple(opened), tuple(closed))
+    opened, closed = _Stretches(), _Stretches()
+    for addresses, was, now in _shifted(old, new):
+        opened.add(addresses, now - was)
+        closed.add(addresses, was - now)
+    if opened.found or closed.found or isolated[0] != isolated[1]:
+        yield Change(pod, count, new[0].direction, isolated, opened.all(), closed.all())
+
+
+class _Stretches:
+    """Addresses by what is gained there."""
+
+    def __init__(self) -> None:
+        self.found: dict[Ports, list[Addresses]] = {}
+
+    def add(self, addresses: Addresses, ports: Ports) -> None:
+        """Some more addresses, if anything is gained."""
+        if ports:
+            self.found.setdefault(ports, []).append(addresses)
+
+    def all(self) -> tuple[Stretch, ...]:
+        """One for each set of ports."""
+        found = self.found.items()
+        return tuple(Stretch(Addresses.union(held), ports) for ports, held in found)
+
+
+def _shifted(
+    old: tuple[Side, ...], new: tuple[Side, ...]
+) -> Iterator[tuple[Addresses, Ports, Ports]]:
+    """Where a pod fares otherwise, at some of the addresses that it has; what may pass there."""
+    if len(old) == len(new) == 1:
+        for shift in shifts(old[0], new[0]):
+            yield shift.addresses, _may(shift.was), _may(shift.now)
+    elif old and new:
+        for family in FAMILIES:
+            for run, (was, now) in align((_outside(old, family), _outside(new, family))):
+                yield run.addresses, _may(was), _may(now)
 
 
 def alike(old: tuple[Side, ...], new: tuple[Side, ...]) -> bool:
@@ -89,13 +112,6 @@ def _isolated(sides: Iterable[Side]) -> bool:
 
 def _outside(sides: Iterable[Side], family: Family) -> tuple[Run, ...]:
     return overlay([runs(side, family) for side in sides])
-
-
-def _stretches(gains: Iterable[tuple[Run, Ports]]) -> Iterator[Stretch]:
-    """Where there is some gain; what lies side by side and gains the same as one."""
-    for ports, group in groupby(gains, key=itemgetter(1)):
-        if ports:
-            yield Stretch(Addresses.union(run.addresses for run, _ in group), ports)
 
 
 def _may(verdict: Verdict) -> Ports:

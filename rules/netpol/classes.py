@@ -11,7 +11,6 @@ from collections.abc import Hashable, Iterator
 
 from rules.netpol.inventory import Labels, PodEnd
 from rules.netpol.model import PeerEntry, Unknown
-from rules.netpol.outside import edges_of, named
 from rules.netpol.peers import (
     Anywhere,
     Endpoints,
@@ -28,6 +27,7 @@ from rules.netpol.peers import (
 )
 from rules.netpol.reach import Network
 from rules.netpol.sets import V4, V6, Family
+from rules.netpol.strips import edges_of, named
 
 
 class Classes:

@@ -8,10 +8,9 @@ from typing import Literal, TypeAlias
 from rules.netpol.inventory import Pod
 from rules.netpol.model import Direction
 from rules.netpol.peers import ENTITIES, Entity, Fqdn, Networks
-from rules.netpol.sets import V4, V6, Addresses, Family, InvalidSet, Ports
+from rules.netpol.sets import FAMILIES, Addresses, Family, InvalidSet, Ports
 from rules.netpol.sides import Step, Verdict
 
-FAMILIES: tuple[Family, ...] = (V4, V6)
 EVERY_PORT = Ports.full()
 _FORMS = "ns/name[Kind], addresses as first-last, fqdn:PATTERN or entity:NAME"
 

@@ -19,7 +19,6 @@ from rules.netpol.engine import Engine
 from rules.netpol.inventory import Inventory
 from rules.netpol.matching import Matcher
 from rules.netpol.model import PeerEntry, Unknown
-from rules.netpol.outside import edges_of, held_by, named
 from rules.netpol.peers import (
     Anywhere,
     Fqdn,
@@ -32,6 +31,7 @@ from rules.netpol.peers import (
     leaves,
 )
 from rules.netpol.sets import V4, V6, Addresses, Family
+from rules.netpol.strips import edges_of, held_by, named
 
 Reach = Literal["public", "private", "unknown"]
 """Outside the cluster: on the Internet, on the networks around it, or nobody can say whether."""
@@ -166,14 +166,22 @@ class Surroundings:
 
     def classes(self, found: Outside) -> dict[Reach, Addresses]:
         """The addresses by class; names are public, and stand for no address that is known."""
-        left = found.addresses - self.inside
-        classes: dict[Reach, Addresses] = {
-            "public": left - self.private,
-            "private": left & self.private,
-            "unknown": found.doubtful - self.inside,
-        }
-        held = {reach: addresses for reach, addresses in classes.items() if addresses}
+        held = dict(_classes(self, found.addresses, found.doubtful))
         return {"public": _NONE, **held} if found.names else held
+
+
+@lru_cache(maxsize=1024)
+def _classes(
+    around: Surroundings, addresses: Addresses, doubtful: Addresses
+) -> tuple[tuple[Reach, Addresses], ...]:
+    """The same few blocks are met all the time."""
+    left = addresses - around.inside
+    found: dict[Reach, Addresses] = {
+        "public": left - around.private,
+        "private": left & around.private,
+        "unknown": doubtful - around.inside,
+    }
+    return tuple((reach, held) for reach, held in found.items() if held)
 
 
 @lru_cache(maxsize=16)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, replace
 
-from rules.netpol.connections import EVERY_PORT, FAMILIES
+from rules.netpol.connections import EVERY_PORT
 from rules.netpol.index import Index
 from rules.netpol.inventory import Pod
 from rules.netpol.model import L7, Grant, NamedPort, PortEntry, Unknown
 from rules.netpol.outside import Names, Run, runs
 from rules.netpol.peers import Endpoints, Fqdn, Namespaces, Networks, Pods, leaves
-from rules.netpol.sets import Ports
+from rules.netpol.sets import FAMILIES, Ports
 from rules.netpol.sides import Side, Verdict
 
 PROVEN = frozenset({L7.TLS_SNI, L7.TLS_BRIDGED, L7.DNS})

@@ -104,6 +104,8 @@ class Home:
 
     def _engine(self, labels: LabelExpression) -> bool | None:
         """What an expression says, where labels of namespaces stand among those of pods."""
+        if not labels.keys:
+            return labels.matches({})
         known = {
             **self.pinned,
             cilium.NAMESPACE: self.name,

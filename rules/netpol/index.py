@@ -12,8 +12,9 @@ apart are one group; labels that differ among the pods of one workload are not k
 
 What is asked of a pod takes as long as there are policies of its namespace and of the cluster that
 ask for one of its labels, or for none; to find whose pods a policy is about, as long as its
-namespace has groups, or, for a policy of the cluster, all. What is found out on the way is
-remembered by identity (`known`), which changes no answer.
+namespace has groups, or, for a policy of the cluster, as there are namespaces, and groups in those
+that do not settle it. What is found out on the way is remembered by identity (`known`), which
+changes no answer.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ from rules.netpol.languages import LANGUAGES
 from rules.netpol.matching import Matcher
 from rules.netpol.model import Direction, Policy
 from rules.netpol.reach import Network, read
+from rules.netpol.selection import Selection
 from rules.netpol.sets import Addresses
 from rules.netpol.shards import Shards
 from rules.netpol.sharing import shared, thrifty
@@ -132,7 +134,7 @@ class Index:
             "spec": {field: spec.get(field) for field in _TOLD_BY},
         }
         group = group_of(census.pod_of(whole, POD, namespace))
-        return self._pod(self.home(namespace), self._known(group))
+        return self.resident(self.home(namespace), self._known(group))
 
     def pods(self, namespace: str) -> tuple[tuple[Pod, int], ...]:
         """The groups of pods in a namespace, each as one pod without a name, and how many."""
@@ -144,14 +146,37 @@ class Index:
             known = self._reside(home, held)
         return known.pods
 
+    def resident(self, home: Namespace, group: Group) -> Pod:
+        """One pod of a group, without a name."""
+        account = Key(ACCOUNT, home.name, group.account)
+        return Pod(
+            home,
+            name="",
+            labels=dict(group.labels),
+            service_account=self.accounts.get(account) or ServiceAccount(home.name, group.account),
+            ports=group.ports,
+            addresses=group.addresses,
+            host_network=group.host_network,
+        )
+
     def subjects(self, namespace: str, policies: Iterable[Policy]) -> Iterator[tuple[Pod, int]]:
         """The groups to which some of the policies apply, or may; EVERYWHERE: of all namespaces."""
-        matcher, about = self._matcher(), dict.fromkeys(each.subject for each in policies)
-        for name in self.members if namespace == EVERYWHERE else (namespace,):
-            for pod, count in self.pods(name):
-                ends = matcher.ends(pod)
-                if any(matcher.subject(each, end) for each in about for end in ends):
-                    yield pod, count
+        for home, groups in self.selected(namespace, policies):
+            for group, count in groups:
+                yield self.resident(home, group), count
+
+    def selected(
+        self, namespace: str, policies: Iterable[Policy]
+    ) -> Iterator[tuple[Namespace, list[tuple[Group, int]]]]:
+        """The same by namespaces, each group as what policies may tell of its pods."""
+        selection = Selection.of(self._matcher(), (each.subject for each in policies))
+        wide = namespace == EVERYWHERE
+        for name in self.members if wide else (namespace,):
+            held, home = self.members.get(name) or _NOBODY, self.home(name)
+            make = partial(self.resident, home)
+            groups = selection.groups(home, held.groups, make, wide=wide)
+            if groups:
+                yield home, groups
 
     def meaning(self, node: Any, *, namespace: str = "default") -> tuple[Policy, ...]:
         """What the object of that name means here, as the engine reads it."""
@@ -208,23 +233,11 @@ class Index:
         """What the engine makes of policies; what it leaves as it is stays the same value."""
         for policy in meant:
             for each in read((policy,), self.engine):
-                yield policy if each == policy else thrifty(each)
+                yield policy if each is policy else thrifty(each)
 
     def _reside(self, home: Namespace, held: Population) -> _Residents:
-        pods = ((self._pod(home, group), count) for group, count in held.groups.items())
+        pods = ((self.resident(home, group), count) for group, count in held.groups.items())
         return _Residents(home, self.accounts, tuple(pods))
-
-    def _pod(self, home: Namespace, group: Group) -> Pod:
-        account = Key(ACCOUNT, home.name, group.account)
-        return Pod(
-            home,
-            name="",
-            labels=dict(group.labels),
-            service_account=self.accounts.get(account) or ServiceAccount(home.name, group.account),
-            ports=group.ports,
-            addresses=group.addresses,
-            host_network=group.host_network,
-        )
 
     def _with_policies(self, key: Key, meant: tuple[Policy, ...]) -> Index:
         held = self.policies.get(key.namespace) or _NO_POLICIES

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from operator import or_
 
-from rules.netpol.connections import FAMILIES
 from rules.netpol.dialects.cilium import EndpointSelector
 from rules.netpol.expressions import Condition, Expression, Join
 from rules.netpol.inventory import NOWHERE, Namespace, Pod, PodEnd
@@ -33,7 +32,7 @@ from rules.netpol.peers import (
 )
 from rules.netpol.reach import Network
 from rules.netpol.roster import Roster
-from rules.netpol.sets import Ports
+from rules.netpol.sets import FAMILIES, Ports
 from rules.netpol.sides import Side
 from rules.selectors import LabelSelector
 

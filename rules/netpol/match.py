@@ -42,27 +42,36 @@ class Match:
         """Where all of them hold; of none: everywhere."""
         return reduce(and_, matches, ALWAYS)
 
-    # the shortcuts are worth it: most matches are on every port or on none, and sets of ports are
-    # large
+    # the shortcuts are worth it: most matches are on every port or on none, most are sure, and sets
+    # of ports are large
 
     def __and__(self, other: Match) -> Match:
         if self is ALWAYS or other is NEVER:
             return other
         if other is ALWAYS or self is NEVER:
             return self
-        return Match(self.sure & other.sure, self.maybe & other.maybe)
+        sure = self.sure & other.sure
+        if self.sure is self.maybe and other.sure is other.maybe:
+            return Match(sure, sure)
+        return Match(sure, self.maybe & other.maybe)
 
     def __or__(self, other: Match) -> Match:
         if self is NEVER or other is ALWAYS:
             return other
         if other is NEVER or self is ALWAYS:
             return self
-        return Match(self.sure | other.sure, self.maybe | other.maybe)
+        sure = self.sure | other.sure
+        if self.sure is self.maybe and other.sure is other.maybe:
+            return Match(sure, sure)
+        return Match(sure, self.maybe | other.maybe)
 
     def __sub__(self, other: Match) -> Match:
         if other is NEVER or self is NEVER:
             return self
-        return Match(self.sure - other.maybe, self.maybe - other.sure)
+        sure = self.sure - other.maybe
+        if self.sure is self.maybe and other.sure is other.maybe:
+            return Match(sure, sure)
+        return Match(sure, self.maybe - other.sure)
 
     def __invert__(self) -> Match:
         return ALWAYS - self

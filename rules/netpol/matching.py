@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeAlias
@@ -31,6 +31,7 @@ from rules.netpol.sets import V4, Addresses, Family, Protocol
 
 Strip: TypeAlias = tuple[tuple[int, Match], ...]
 """From which addresses on a rule matches, and on which ports; before the first it matches none."""
+Strips: TypeAlias = Mapping[Family, Strip]
 
 _Entries: TypeAlias = tuple[PeerEntry | Unknown, ...]
 _FEW = 8
@@ -49,10 +50,8 @@ class Matcher:
         default_factory=Known, compare=False, repr=False
     )
 
-    strips: Known[Grant, dict[Family, Strip]] = field(
-        default_factory=Known, compare=False, repr=False
-    )
-    """What is found of a rule that says the same for all pods: see `outside`."""
+    strips: Known[Grant, Strips] = field(default_factory=Known, compare=False, repr=False)
+    """What is found of a rule that says the same for all pods: see `strips`."""
 
     def ends(self, pod: Pod) -> tuple[PodEnd, ...]:
         """The pod at each of its addresses; at none in particular where that does not matter."""
@@ -65,6 +64,8 @@ class Matcher:
 
     def subject(self, subject: Subject, pod: PodEnd) -> Match:
         """Whether a policy is about the pod."""
+        if isinstance(subject, Pods | Labelled | Endpoints):  # nearly all are
+            return _labelled(subject, self.views(pod))
         return MAYBE if isinstance(subject, Unknown) else self.peer(subject, pod)
 
     def grant(self, grant: Grant, about: Match, pod: PodEnd, end: End) -> Match:
@@ -75,10 +76,12 @@ class Matcher:
         peers = self._peers(grant.peers, end) & about if about else NEVER
         if not peers:
             return NEVER
-        destination = end if grant.direction == "egress" else pod
-        return peers & (
-            self._ports(grant.ports, destination) - self._ports(grant.excluded, destination)
-        )
+        return peers & self.ports(grant, end if grant.direction == "egress" else pod)
+
+    def ports(self, grant: Grant, destination: End) -> Match:
+        """The ports on which a grant is about traffic to a destination, whoever its peers are."""
+        stated = self._ports(grant.ports, destination)
+        return stated - self._ports(grant.excluded, destination) if grant.excluded else stated
 
     def peer(self, peer: Peer, end: End) -> Match:
         """The ports on which the end is one of the peer's."""
@@ -88,7 +91,7 @@ class Matcher:
             case AllOf() | AnyOf() | Not():
                 return self._combined(peer, end)
             case Pods() | Namespaces() | Labelled() | Endpoints():
-                return self._labelled(peer, end)
+                return _labelled(peer, self.views(end))
             case Networks(addresses):
                 return self._addresses(addresses, end)
             case _:
@@ -114,7 +117,10 @@ class Matcher:
         )
 
     def _ports(self, entries: Iterable[PortEntry | NamedPort | Unknown], destination: End) -> Match:
-        return Match.any(self._port(entry, destination) for entry in entries)
+        found = NEVER
+        for entry in entries:
+            found |= self._port(entry, destination)
+        return found
 
     def _port(self, entry: PortEntry | NamedPort | Unknown, destination: End) -> Match:
         match entry:
@@ -124,10 +130,6 @@ class Matcher:
                 return self.engine.port_names(entry, destination, self.inventory)
             case Unknown():
                 return _unread(entry)
-
-    def _labelled(self, peer: Pods | Namespaces | Labelled | Endpoints, end: End) -> Match:
-        found = [view.certain for view in self.views(end) if _matches(peer, view)]
-        return Match.of(holds=any(found) or (None if found else False))
 
     def views(self, end: End) -> tuple[View, ...]:
         """The views of an end."""
@@ -178,16 +180,24 @@ def _numbered(protocols: tuple[Protocol, ...], first: int, last: int) -> Match:
 
 
 def _matches(peer: Pods | Namespaces | Labelled | Endpoints, view: View) -> bool:
+    own = view.namespace
     if isinstance(peer, Labelled):
         return peer.labels.matches(view.labels)
-    if view.namespace is None:
+    if own is None:
         return False
-    if isinstance(peer, Endpoints):
-        return peer.labels.matches(view.labels)
-    if isinstance(peer, Namespaces):
-        return peer.labels.matches(view.namespace.labels)
-    own = view.namespace
-    return peer.covers(own.name, own.labels) and peer.pods.matches(view.own)
+    if isinstance(peer, Pods):
+        return peer.covers(own.name, own.labels) and peer.pods.matches(view.own)
+    return peer.labels.matches(own.labels if isinstance(peer, Namespaces) else view.labels)
+
+
+def _labelled(peer: Pods | Namespaces | Labelled | Endpoints, views: Iterable[View]) -> Match:
+    found = NEVER
+    for view in views:
+        if _matches(peer, view):
+            if view.certain:
+                return ALWAYS
+            found = MAYBE
+    return found
 
 
 def _unread(entry: Unknown) -> Match:

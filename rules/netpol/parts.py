@@ -112,6 +112,9 @@ def is_port(value: Any) -> TypeGuard[int]:
 
 def size(node: Any) -> int:
     """How many values it holds: what is too much to be judged while somebody waits."""
-    if isinstance(node, dict):
-        return len(node) + sum(map(size, node.values()))
-    return len(node) + sum(map(size, node)) if isinstance(node, list) else 0
+    found, seen = 0, [node]
+    for value in seen:  # which grows on the way
+        if isinstance(value, dict | list):
+            found += len(value)
+            seen += value.values() if isinstance(value, dict) else value
+    return found

@@ -13,12 +13,12 @@ from rules.netpol.dialects.cilium import EndpointSelector
 from rules.netpol.model import L7, Grant, NamedPort, PeerEntry, PortEntry, Unknown
 from rules.netpol.names import covers
 from rules.netpol.peers import Fqdn, Labelled, leaves
-from rules.netpol.sets import FIRST_PORT, LAST_PORT, Addresses
+from rules.netpol.sets import FIRST_PORT, LAST_PORT, V4, V6, Addresses
 
 _ENCRYPTED = {L7.TLS_SNI: "TLS_SNI", L7.TLS_BRIDGED: "TLS_BRIDGED"}
 CLEAR = frozenset({L7.HTTP_CLEAR, L7.TLS_TERMINATED})
 """What leaves the proxy unencrypted, whatever the port."""
-_HALF = {4: 1 << 31, 6: 1 << 127}
+_HALF = {V4: 1 << 31, V6: 1 << 127}
 
 
 def exemption(grant: Grant) -> str | None:
@@ -88,11 +88,8 @@ def reaches(pattern: str, listed: Iterable[str]) -> list[str]:
 
 def is_world(addresses: Addresses) -> bool:
     """Whether more than half of all addresses of a family are in the set, whoever wrote it how."""
-    sizes = {
-        family: sum(last - first + 1 for first, last in addresses.intervals(family))
-        for family in (4, 6)
-    }
-    return any(sizes[family] > _HALF[family] for family in (4, 6))
+    v4, v6 = (sum(edges[1::2]) - sum(edges[::2]) for edges in (addresses.v4, addresses.v6))
+    return v4 > _HALF[V4] or v6 > _HALF[V6]
 
 
 def has_names(grant: Grant) -> bool:

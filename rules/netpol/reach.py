@@ -13,13 +13,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import chain, groupby
 from math import inf
-from typing import get_args
+from operator import is_
+from typing import TypeAlias
 
 from rules.netpol.engine import Engine, Rung
 from rules.netpol.inventory import Inventory, PodEnd, Tier
-from rules.netpol.match import Match
+from rules.netpol.match import ALWAYS, Match
 from rules.netpol.matching import Matcher
 from rules.netpol.model import NO_INSPECTION, Direction, Grant, Isolation, PeerEntry, Policy
 from rules.netpol.peers import Entity, Fqdn, Networks
@@ -36,8 +37,10 @@ class _Said:
     isolations: list[Applied[Isolation]] = field(default_factory=list)
 
 
-_Heard = Mapping[Direction, Mapping[str, _Said]]
+_Heard: TypeAlias = dict[Direction, defaultdict[str, _Said]]
 """What applies to a pod, by direction and tier."""
+Applying: TypeAlias = tuple[tuple[Policy, Match], ...]
+"""Policies, each with how far it is known to be about a pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,45 +66,50 @@ class Network:
 
     def sides(self, pod: PodEnd) -> Mapping[Direction, Side]:
         """What applies to a pod in both directions."""
-        heard = self._heard(pod)
-        return {each: self._side(heard[each], pod, each) for each in get_args(Direction)}
+        return self.told(pod, self.applying(pod))
 
-    def _heard(self, pod: PodEnd) -> _Heard:
-        heard: dict[Direction, dict[str, _Said]] = {
-            each: defaultdict(_Said) for each in get_args(Direction)
-        }
-        for policy, about in self._about(pod):
+    def applying(self, pod: PodEnd) -> Applying:
+        """The policies that are about a pod, or may be, and how far."""
+        views = self.matcher.views(pod)
+        candidates = (roster.candidates(views) for roster in self.rosters)
+        return self.among(chain.from_iterable(candidates), pod)
+
+    def told(self, pod: PodEnd, applying: Applying) -> Mapping[Direction, Side]:
+        """What policies that are about a pod say of it in both directions."""
+        heard: _Heard = {"egress": defaultdict(_Said), "ingress": defaultdict(_Said)}
+        for policy, about in applying:
+            subject = policy.subject
             for grant in policy.grants:
-                whom = about if grant.subject is policy.subject else self._whom(grant, pod)
-                if whom:
+                whom = about if grant.subject is subject else self._whom(grant, pod)
+                if whom is ALWAYS or whom:
                     heard[grant.direction][grant.place.tier].grants.append(Applied(grant, whom))
-            for isolation in policy.isolations:
-                whom = about if isolation.subject is policy.subject else self._whom(isolation, pod)
-                heard[isolation.direction][isolation.tier].isolations.append(
-                    Applied(isolation, whom)
-                )
-        return heard
+            for each in policy.isolations:
+                whom = about if each.subject is subject else self._whom(each, pod)
+                heard[each.direction][each.tier].isolations.append(Applied(each, whom))
+        return {each: self._side(said, pod, each) for each, said in heard.items()}
 
-    def _about(self, pod: PodEnd) -> Iterator[tuple[Policy, Match]]:
-        """The policies that are about a pod, or may be."""
-        matcher = self.matcher
+    def among(self, policies: Iterable[Policy], pod: PodEnd) -> Applying:
+        """Those of some policies that are about a pod, or may be, and how far."""
+        matcher, found = self.matcher, []
         if pod.pod.host_network and not matcher.engine.host_network:
-            return
-        views = matcher.views(pod)
-        for roster in self.rosters:
-            for policy in roster.candidates(views):
-                about = matcher.subject(policy.subject, pod)
-                if about and not any(matcher.engine.refuses(policy, matcher.inventory)):
-                    yield policy, about
+            return ()
+        for policy in policies:
+            about = matcher.subject(policy.subject, pod)
+            if about and not self.refuses(policy):
+                found.append((policy, about))
+        return tuple(found)
+
+    def refuses(self, policy: Policy) -> bool:
+        """Whether a policy is not even stored, for what the cluster holds."""
+        return any(self.matcher.engine.refuses(policy, self.matcher.inventory))
 
     def _whom(self, cause: Grant | Isolation, pod: PodEnd) -> Match:
         return self.matcher.subject(cause.subject, pod)
 
-    def _side(self, heard: Mapping[str, _Said], pod: PodEnd, direction: Direction) -> Side:
-        tiers = sorted(map(self._tier, heard), key=_order)
+    def _side(self, said: Mapping[str, _Said], pod: PodEnd, direction: Direction) -> Side:
         stages = (
-            Stage(tier, self._rungs(heard[tier.name].grants), tuple(heard[tier.name].isolations))
-            for tier in tiers
+            Stage(tier, self._rungs(said[tier.name].grants), tuple(said[tier.name].isolations))
+            for tier in sorted(map(self._tier, said), key=_order)
         )
         return Side(self.matcher, pod, direction, tuple(stages))
 
@@ -126,6 +134,8 @@ class Network:
         return self.matcher.inventory.tiers.get(name, Tier(name))
 
     def _rungs(self, grants: list[Applied[Grant]]) -> tuple[tuple[Applied[Grant], ...], ...]:
+        if len(grants) < 2:  # noqa: PLR2004  # they are in order
+            return ((grants[0],),) if grants else ()
         engine = self.matcher.engine
 
         def rung(each: Applied[Grant]) -> Rung:
@@ -147,20 +157,25 @@ def _compact(policy: Policy) -> Policy:
 
     Rules that ask for inspection stay as they are: they are merged network by network.
     """
-    grants = []
-    for grant in policy.grants:
-        if grant.inspection != NO_INSPECTION:
-            grants.append(grant)
-            continue
-        blocks, others = [], []
-        for entry in grant.peers:
-            if isinstance(entry, PeerEntry) and isinstance(entry.peer, Networks):
-                blocks.append(entry.peer.addresses)
-            else:
-                others.append(entry)
-        joined = PeerEntry(grant.path, Networks(Addresses.union(blocks)))
-        grants.append(replace(grant, peers=(*others, joined)) if len(blocks) > 1 else grant)
-    return replace(policy, grants=tuple(grants))
+    grants = tuple(map(_joined, policy.grants))
+    if all(map(is_, grants, policy.grants)):
+        return policy
+    return replace(policy, grants=grants)
+
+
+def _joined(grant: Grant) -> Grant:
+    if len(grant.peers) == 1 or grant.inspection != NO_INSPECTION:
+        return grant
+    blocks, others = [], []
+    for entry in grant.peers:
+        if isinstance(entry, PeerEntry) and isinstance(entry.peer, Networks):
+            blocks.append(entry.peer.addresses)
+        else:
+            others.append(entry)
+    if len(blocks) < 2:  # noqa: PLR2004  # there is nothing to join
+        return grant
+    joined = PeerEntry(grant.path, Networks(Addresses.union(blocks)))
+    return replace(grant, peers=(*others, joined))
 
 
 def _order(tier: Tier) -> tuple[float, str]:

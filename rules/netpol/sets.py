@@ -25,6 +25,7 @@ _RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 Family = Literal[4, 6]
 V4: Family = 4
 V6: Family = 6
+FAMILIES: tuple[Family, ...] = (V4, V6)
 Address = IPv4Address | IPv6Address
 Edges = tuple[int, ...]
 """Addresses at which membership changes, ascending: in at the even places, out at the odd ones."""
@@ -154,6 +155,10 @@ class Ports:
     def __sub__(self, other: Ports) -> Ports:
         # not & ~other: that is slow, for a negative integer is first made positive; and what has
         # nothing in common is not copied: it may be large
+        if other is _NO_PORTS or self is _NO_PORTS:
+            return self
+        if other is self:
+            return _NO_PORTS
         both = self & other
         return Ports(
             self.tcp ^ both.tcp if both.tcp else self.tcp,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Generic, NamedTuple, TypeVar
 
@@ -125,18 +125,23 @@ class Side:
     @property
     def additive(self) -> bool:
         """Whether all rules allow, and what none allows is surely dropped: no order counts."""
-        stages = self.stages
-        return (
-            (len(stages) == 1 or self._engine.drops == "last")
-            and all(rule.action == "allow" for rule in self.grants())
-            and any(each.about.sure for stage in stages for each in stage.isolations)
-            and all(self._closes(stage.tier) for stage in stages)
-        )
+        surely = False
+        for stage in self.stages:
+            surely = surely or any(each.about.sure for each in stage.isolations)
+            for rung in stage.rungs:
+                for rule in rung:
+                    if rule.cause.action != "allow":
+                        return False
+        if self._engine.drops == "last":
+            return surely
+        return surely and len(self.stages) == 1 and self._closes(self.stages[0].tier)
 
     def brief(self) -> Side:
         """The side with no more isolations than its verdicts need: all drop the same."""
-        stages = (replace(stage, isolations=_deciding(stage.isolations)) for stage in self.stages)
-        return replace(self, stages=tuple(stages))
+        if all(len(stage.isolations) < 2 for stage in self.stages):  # noqa: PLR2004  # it is
+            return self
+        stages = (Stage(each.tier, each.rungs, _deciding(each.isolations)) for each in self.stages)
+        return Side(self.matcher, self.pod, self.direction, tuple(stages))
 
     def verdict(self, end: End) -> Verdict:
         """What passes between the pod and the end, as far as this side's policies say."""

@@ -26,7 +26,15 @@ CILIUM: dict[str, Any] = {
 }
 
 
-@given(network_policies() | admin_policies() | st.just(CILIUM))
+STAGED: dict[str, Any] = {
+    "apiVersion": "projectcalico.org/v3",
+    "kind": "StagedKubernetesNetworkPolicy",
+    "metadata": {"name": "a", "namespace": "red"},
+    "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "egress": [{}]},
+}
+
+
+@given(network_policies() | admin_policies() | st.sampled_from([CILIUM, STAGED]))
 def test_a_policy_made_of_shared_parts_is_equal_and_shares_them(node: dict[str, Any]) -> None:
     one, other = (tuple(map(thrifty, translate(each))) for each in (deepcopy(node), deepcopy(node)))
     assert one == translate(node)

@@ -11,9 +11,9 @@ from rules.netpol import census
 from rules.netpol.entries import entry_of
 from rules.netpol.inventory import EndpointSlice, Inventory
 from rules.netpol.keys import Key, key_of
-from rules.netpol.outside import named
 from rules.netpol.peers import NetworkGroup, Pods, ServiceRef
 from rules.netpol.sets import Addresses
+from rules.netpol.strips import named
 from rules.netpol.surroundings import Surroundings
 from rules.selectors import EVERYTHING
 

@@ -11,7 +11,8 @@ for them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from rules.frames import cilium
 from rules.injection import Injection
@@ -32,8 +33,9 @@ from rules.netpol.model import Policy
 from rules.netpol.peers import Entity, Networks
 from rules.netpol.sets import Addresses, Ports
 from rules.netpol.sides import Side
-from rules.proposal import key_in, propose, shown, stand
+from rules.proposal import propose, shown, stand
 from rules.review import Cluster, Review
+from rules.statement import key_in
 from rules.words import printable
 
 ISTIOD = Ports.of("TCP", 15012)
@@ -109,12 +111,12 @@ def _judge_policy(review: Review, cluster: Cluster) -> Iterator[Finding]:
     index = propose(review, cluster).after
     own = index.policies_at(key_in(review))
     closing = [p for p in own if any(each.direction == "egress" for each in p.isolations)]
+    there = propose(review, cluster).subjects
     for pod, sides in _subjects(review, cluster, closing):
         space = cluster.namespace(pod.namespace.name)
         seen = Injection(space, pod.labels, {}, pod.host_network, cluster.revisions)
-        cut = [] if seen.obstacles() else _cut(index, sides, cluster.site.mesh.root)
+        cut = [] if seen.obstacles() else _cut(index, sides(), cluster.site.mesh.root)
         if cut:
-            there = propose(review, cluster).subjects
             whose = printable(shown(pod)) if there else "the pods that it selects"
             yield _finding(("spec",), f"isolates {whose}, and cuts their sidecars off from", cut)
             return
@@ -122,17 +124,20 @@ def _judge_policy(review: Review, cluster: Cluster) -> Iterator[Finding]:
 
 def _subjects(
     review: Review, cluster: Cluster, closing: Iterable[Policy]
-) -> Iterator[tuple[Pod, tuple[Side, ...]]]:
-    """Some pods that the policies isolate; where there are none yet, such as they ask for."""
+) -> Iterator[tuple[Pod, Callable[[], tuple[Side, ...]]]]:
+    """Some pods that the policies isolate; where there are none yet, such as they ask for.
+
+    Each with its sides, to be asked for: many pods are none of the mesh.
+    """
     proposal = propose(review, cluster)
     index, policies = proposal.after, tuple(closing)
     if proposal.subjects and policies:
         for each in proposal.subjects[:MOST_GROUPS]:
-            yield each.now, each.future["egress"]
+            yield each.now, partial(each.sides, "egress")
     elif review.namespace and not proposal.left_out:
         for policy in policies:
             pod = Pod(index.home(review.namespace), "", labels=pins(policy.subject))
-            yield pod, index.sides(pod, "egress")
+            yield pod, partial(index.sides, pod, "egress")
 
 
 def _finding(path: Path, said: str, cut: list[str]) -> Finding:

@@ -31,8 +31,9 @@ from rules.netpol.index import Index
 from rules.netpol.model import L7, Grant, PortEntry
 from rules.netpol.resolution import DNS, asks_names, unresolvable
 from rules.policies import Asked
-from rules.proposal import grants, key_in, origin_shown, propose, shown, stand
+from rules.proposal import grants, origin_shown, propose, shown, stand
 from rules.review import Cluster, Review
+from rules.statement import key_in
 from rules.words import printable
 
 _HEARD = {"proxy": " with rules.dns for the name", "traffic": ""}

@@ -35,9 +35,10 @@ from rules.origination import ENTRY_SHAPE
 from rules.patch import lookup
 from rules.permits import reachable, weigh
 from rules.pods import items, mapping
-from rules.policies import Asked, place_of_name, whereto, written
+from rules.policies import Asked, place_of_name, whereto
 from rules.review import Cluster, Review
 from rules.shapes import misshapen
+from rules.statement import written
 from rules.threats import Threats
 from rules.widening import items_of, shown, widenings_of
 from rules.words import quote

@@ -10,7 +10,7 @@ is its purpose, and is told as information. That nothing isolates a pod any more
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Literal
 
 from rules.model import ADDRESS_SETS, NETWORK, NETWORK_POLICIES, TIERS, Finding, Level, rule
@@ -21,6 +21,7 @@ from rules.netpol.model import Direction
 from rules.netpol.sets import Ports
 from rules.proposal import propose, shown
 from rules.review import Cluster, Review
+from rules.subject import Subject
 from rules.words import printable
 
 Deed = Literal["opens", "closes"]
@@ -60,26 +61,17 @@ INFO = [f"{{object: {_CLOSED}, cluster: [{_POD}]}}"]
     transition=True,
     severity="low",
 )
-def check(review: Review, cluster: Cluster, *, most_groups: int = 200) -> Iterator[Finding]:
+def check(review: Review, cluster: Cluster, *, most_groups: int = 5_000) -> Iterator[Finding]:
     """`most_groups`: how many groups of pods are looked at while somebody waits."""
     proposal = propose(review, cluster)
-    same = proposal.before.surroundings is proposal.after.surroundings
-    changes = [
-        change
-        for each in proposal.subjects[:most_groups]
-        for direction in DIRECTIONS
-        if not (same and alike(each.former[direction], each.future[direction]))
-        for change in changed(each.now, each.count, each.former[direction], each.future[direction])
-        if change.isolated != (True, False)
-    ]
+    moved, changes = _moved(proposal.subjects[:most_groups])
     path = () if review.operation == "DELETE" else ("spec",)
     told = _told(changes, cluster)
     if told:
         opens = any(deed == "opens" for deed, _, _ in told)
         level: Level = "warn" if opens or review.operation != "CREATE" else "info"
-        pods = printable(shown(changes[0].pod))
-        groups = len({shown(change.pod) for change in changes})
-        more = f" and {groups - 1} more groups" if groups > 1 else ""
+        pods = printable(shown(moved[0].now))
+        more = f" and {len(moved) - 1} more groups" if len(moved) > 1 else ""
         said = "; ".join(_sentence(key, ports) for key, ports in told.items())
         yield Finding(
             check="OPENED" if opens else "CLOSED",
@@ -89,6 +81,31 @@ def check(review: Review, cluster: Cluster, *, most_groups: int = 200) -> Iterat
             level=level,
         )
     yield from _limit(proposal.limit(most_groups))
+
+
+def _moved(subjects: Sequence[Subject]) -> tuple[list[Subject], list[Change]]:
+    """The groups that fare otherwise, and how: those of one form are asked once."""
+    moved: list[Subject] = []
+    known: dict[Hashable, list[Change]] = {}
+    for each in subjects:
+        found: list[Change] = []
+        for direction in filter(each.moves, DIRECTIONS):
+            form = direction, each.form(direction) if len(subjects) > 1 else None
+            if form not in known:
+                known[form] = list(_changes(each, direction))
+            found += known[form]
+        if found:
+            moved.append(each)
+    return moved, [change for changes in known.values() for change in changes]
+
+
+def _changes(subject: Subject, direction: Direction) -> Iterator[Change]:
+    old, new = subject.former[direction], subject.future[direction]
+    ground = subject.ground
+    if ground.before.surroundings is not ground.after.surroundings or not alike(old, new):
+        for change in changed(subject.now, subject.count, old, new):
+            if change.isolated != (True, False):
+                yield change
 
 
 def _told(changes: list[Change], cluster: Cluster) -> dict[tuple[Deed, Direction, str], Ports]:

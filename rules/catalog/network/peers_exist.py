@@ -21,8 +21,9 @@ from rules.netpol.peers import Endpoints, Entity, Labelled, Namespaces, Peer, Po
 from rules.patch import lookup
 from rules.pods import items, mapping
 from rules.policies import Asked
-from rules.proposal import key_in, propose
+from rules.proposal import propose
 from rules.review import Cluster, Review
+from rules.statement import key_in
 
 KUBERNETES = "networking.k8s.io"
 MOST_NAMESPACES = 1000

@@ -15,8 +15,9 @@ from rules.model import NETWORK, NETWORK_POLICIES, POD, PODS, Finding, Level, Pa
 from rules.netpol.engine import Conflict
 from rules.netpol.model import NO_INSPECTION
 from rules.netpol.sides import Side
-from rules.proposal import grants, key_in, origin_shown, propose, shown, stand
+from rules.proposal import grants, origin_shown, propose, shown, stand
 from rules.review import Cluster, Review
+from rules.statement import key_in
 from rules.words import place, printable
 
 _TO = (

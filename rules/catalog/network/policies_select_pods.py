@@ -18,8 +18,9 @@ from rules.netpol.keys import EVERYWHERE, Key
 from rules.netpol.model import Policy, Subject
 from rules.netpol.peers import Endpoints, Labelled, Pods
 from rules.pods import mapping
-from rules.proposal import key_in, propose
+from rules.proposal import propose
 from rules.review import Cluster, Review
+from rules.statement import key_in
 from rules.words import printable, quote
 
 ALIKE = 0.75
@@ -74,7 +75,7 @@ def check(review: Review, cluster: Cluster) -> Iterator[Finding]:
     policies = index.policies_at(key)
     if review.operation == "CREATE" and (proposal.subjects or proposal.left_out):
         return  # those of a change may be of the former selector
-    if not any(True for name in where for _ in index.pods(name)) and _waits(index, key, policies):
+    if not any(map(index.members.get, where)) and _waits(index, key, policies):
         return
     if policies and not any(True for _ in index.subjects(key.namespace, policies)):
         strange = _strange(index, policies, where)

@@ -23,8 +23,9 @@ from rules.netpol.model import L7, Grant, PortEntry
 from rules.netpol.questions import names
 from rules.patch import lookup
 from rules.pods import mapping
-from rules.policies import CALICO, STAGED, Asked, api_of, is_enforced, written
+from rules.policies import CALICO, STAGED, Asked, api_of, is_enforced
 from rules.review import Cluster, Review
+from rules.statement import written
 from rules.words import quote
 
 _HTTP = "[{toEntities: [cluster], toPorts: [{ports: [{port: '80', protocol: TCP}], rules: %s}]}]"

@@ -25,8 +25,9 @@ from rules.model import (
 )
 from rules.patch import lookup
 from rules.pods import mapping
-from rules.policies import CILIUM, written
+from rules.policies import CILIUM
 from rules.review import Cluster, Review
+from rules.statement import written
 
 _ISOLATING = "{kind: NetworkPolicy, metadata: {name: default-deny}, spec: {podSelector: {}%s}}"
 _DENYING = (

@@ -22,8 +22,9 @@ from rules.model import (
 )
 from rules.netpol.model import Unknown
 from rules.patch import lookup
-from rules.policies import CALICO, Asked, faults, written
+from rules.policies import CALICO, Asked, faults
 from rules.review import Cluster, Review
+from rules.statement import written
 
 _CRD = "{apiVersion: crd.projectcalico.org/v1, kind: NetworkPolicy, metadata: {name: a}, spec: %s}"
 _NODES = "{action: Accept, to: [{nodes: {matchLabels: {a: b}}}]}"

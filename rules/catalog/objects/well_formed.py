@@ -40,9 +40,9 @@ from rules.netpol.model import Unknown
 from rules.netpol.parts import UNKNOWN_FIELD
 from rules.patch import lookup
 from rules.pods import mapping
-from rules.policies import written
 from rules.review import Cluster, Review
 from rules.shapes import SHAPES, faults, matcher
+from rules.statement import written
 from rules.words import kind_of, quote
 
 Check = Literal["MALFORMED", "LIMIT"]

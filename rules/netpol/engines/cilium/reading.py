@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from operator import is_
 
 from rules.netpol.dialects.cilium import (
     CLUSTER,
@@ -48,7 +49,8 @@ def reads(policy: Policy, version: Version) -> Policy:
         policy = _cluster_network_policy(policy)
     if version >= _REQUIRES_NOTHING_SINCE and any(map(_requires, policy.unknowns)):
         policy = replace(policy, unknowns=tuple(map(_refused, policy.unknowns)))
-    return replace(policy, grants=tuple(map(_widened, policy.grants)))
+    grants = tuple(map(_widened, policy.grants))
+    return policy if all(map(is_, grants, policy.grants)) else replace(policy, grants=grants)
 
 
 def _requires(unknown: Unknown) -> bool:
@@ -62,6 +64,8 @@ def _refused(unknown: Unknown) -> Unknown:
 
 def _network_policy(policy: Policy, version: Version) -> Policy:
     """Rules of a direction that policyTypes leaves out count, and they isolate, too."""
+    if not policy.void and not (version and version < _RANGES_SINCE):
+        return policy
     revived = (
         Isolation(each.origin, each.path, each.direction, each.subject) for each in policy.void
     )
@@ -150,7 +154,8 @@ def _widened(grant: Grant) -> Grant:
 
     Cilium 1.20.2 counts an identity among its ends that stands for all pods.
     """
-    if grant.action != "allow":
+    found = (each.peer for each in grant.peers if isinstance(each, PeerEntry))
+    if grant.action != "allow" or not any(map(_is_negative, found)):
         return grant
     peers = (
         PeerEntry(entry.path, AnyOf((entry.peer, _PODS)))
