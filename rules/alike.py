@@ -52,7 +52,10 @@ def likeness(review: Review) -> Likeness | None:
         return None
     labels = outline.labels
     circumstances = (
-        *review.key,
+        review.operation,
+        review.group,
+        review.resource,
+        review.subresource,
         review.kind,
         review.written,
         review.namespace,

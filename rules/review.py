@@ -63,8 +63,7 @@ STOCK_REVISION = "prod-stable"
 _Value = TypeVar("_Value")
 
 
-@dataclass(frozen=True, slots=True)
-class Requester:
+class Requester(NamedTuple):
     """Who asks: the exact user name and groups that the API server authenticated."""
 
     username: str = ""

@@ -15,7 +15,8 @@ from certs import cluster, issue, keep
 from rules.model import JSON
 from tests.control_plane.cluster import ControlPlane
 from tests.test_manifests import BASE, BUILT_IN, ENFORCE, pods
-from webhook.configuration import MUTATE, VALIDATE, everything
+from webhook.configuration import everything
+from webhook.doors import MUTATE, VALIDATE
 from webhook.followed import FOLLOWED
 from webhook.kept import Kept
 

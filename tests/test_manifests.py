@@ -17,7 +17,8 @@ from tests import generated
 from tests.control_plane.binaries import Binaries
 from webhook.arguments import parser
 from webhook.cli import main
-from webhook.configuration import MUTATE, VALIDATE, everything, webhooks
+from webhook.configuration import everything, webhooks
+from webhook.doors import MUTATE, VALIDATE
 from webhook.followed import FOLLOWED
 from webhook.rulebook import catalogue, load, read
 from webhook.rulebook_text import render

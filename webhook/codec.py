@@ -102,7 +102,6 @@ def _review_in_shape(
         review = form.outlined(body)
     except msgspec.DecodeError:
         return None  # decoding all of it tells what is wrong
-    _check_head(review)
     request = review.request
     if (request.resource.group, request.resource.resource) != form.resource or request.subResource:
         return None

@@ -29,6 +29,7 @@ from rules.model import (
 )
 from rules.rulebook import Configured, Rulebook, operations_of, resources_of
 from webhook.backstop import policies
+from webhook.doors import MUTATE, VALIDATE, Door
 
 FailurePolicy = Literal["Fail", "Ignore"]
 Resource = tuple[Kind, str]
@@ -39,28 +40,6 @@ ENFORCER = {"admissions.enforcer/disabled": "true"}
 """Keeps the AKS admissions enforcer from adding terms to our selectors that tenants can meet."""
 
 _OPERATIONS: tuple[OperationName, ...] = get_args(OperationName)
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """One of the two configurations: what it is called, and what differs between them."""
-
-    configuration: str
-    kind: str
-    path: str
-    extra: Mapping[str, JSON]
-
-
-MUTATE = Door(
-    "00-sallyport-mutate",  # sorts before Istio's: a label that we add must still bring the sidecar
-    "MutatingWebhookConfiguration",
-    "mutate",
-    # Called again on Istio's output, we would take a genuine sidecar for a forged one.
-    {"timeoutSeconds": 2, "reinvocationPolicy": "Never"},
-)
-VALIDATE = Door(
-    "sallyport-validate", "ValidatingWebhookConfiguration", "validate", {"timeoutSeconds": 4}
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from rules.netpol.dialects import calico
 from rules.review import Cluster
 from rules.site import Site
 from webhook.api import Api, ApiError, NotFound
-from webhook.configuration import MUTATE, VALIDATE
+from webhook.doors import MUTATE, VALIDATE
 from webhook.feed import Feed
 from webhook.followed import FOLLOWED, NAMESPACES
 from webhook.metrics import Metrics

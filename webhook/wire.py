@@ -8,7 +8,7 @@ Source: k8s.io/api/admission/v1.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, NamedTuple, TypedDict
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -72,6 +72,11 @@ class Head(Struct):
 
     apiVersion: str  # noqa: N815
     kind: str
+
+
+class _GenuineHead(Struct):
+    apiVersion: Literal["admission.k8s.io/v1"]  # noqa: N815
+    kind: Literal["AdmissionReview"]
 
 
 class AdmissionReview(Head):
@@ -172,7 +177,7 @@ def _struct(**fields: Any) -> Any:
 def _review_of(type_: Any) -> Any:
     """An AdmissionReview whose new object is of this type."""
     request = msgspec.defstruct("Request", [("object", type_ | None, None)], bases=(Request,))
-    return msgspec.defstruct("AdmissionReview", [("request", request)], bases=(Head,))
+    return msgspec.defstruct("AdmissionReview", [("request", request)], bases=(_GenuineHead,))
 
 
 _encode = msgspec.json.encode
