@@ -11,13 +11,14 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import BinaryIO
 
 import orjson
 from prometheus_client import Counter
 
-from rules.model import JSON
+from rules.model import JSON, Finding
 from rules.review import Requester
 from rules.words import place
 from webhook.metrics import Entry, Metrics
@@ -27,6 +28,7 @@ MOST_WAITING = 8 * 1024 * 1024
 FLUSH_SECONDS = 0.1
 FINDINGS_LOGGED = 20
 NOBODY = Requester()
+_LINE = b'{"ts":"%b","decision_id":%b,"name":%b,"ms":%.3f,%b%b}'
 
 
 class DecisionLog:
@@ -104,40 +106,75 @@ class Recorder:
 def describe(entry: Entry, stamp: str) -> bytes:
     """The line of the decision log, in ASCII: names are escaped, so nobody can forge a line."""
     review, decision = entry.review, entry.decision
-    requester = review.requester or NOBODY
-    line: dict[str, JSON] = {
-        "ts": stamp,
-        "decision_id": review.uid,
-        "rulebook": entry.revision,
-        "endpoint": entry.endpoint,
-        "operation": review.operation,
-        "group": review.group,
-        "kind": review.kind,
-        "subresource": review.subresource,
-        "namespace": review.namespace,
+    line = _LINE % (
+        stamp.encode(),
+        orjson.dumps(review.uid),
         # Where no rule was asked the object was not decoded, and is not for its name alone.
-        "name": name_of(review) if decision.rules else review.name,
-        "user": requester.username,
-        "groups_hash": _digest(requester.groups),
-        "dry_run": review.dry_run,
-        "allowed": decision.allowed,
-        "patch_operations": len(decision.patch),
-        "ms": round(entry.seconds * 1000, 3),
-    }
-    if review.written:
-        line["request_kind"] = review.written
-    if decision.findings:
-        line["findings"] = [
-            {"rule": f.rule, "check": f.check, "effect": f.effect, "path": place(f.path)}
-            | ({"existing": True} if f.existing else {})
-            | ({"error": True} if f.error else {})
-            for f in decision.findings[:FINDINGS_LOGGED]
-        ]
-        line["more_findings"] = max(0, len(decision.findings) - FINDINGS_LOGGED)
-    text = orjson.dumps(line)
-    return text if text.isascii() else json.dumps(line).encode()
+        orjson.dumps(name_of(review) if decision.rules else review.name),
+        entry.seconds * 1000,
+        _frame(
+            entry.revision,
+            entry.endpoint,
+            review.operation,
+            review.group,
+            review.kind,
+            review.subresource,
+            review.namespace,
+            review.requester or NOBODY,
+            review.dry_run,
+            decision.allowed,
+            len(decision.patch),
+            review.written,
+        ),
+        _list(decision.findings) if decision.findings else b"",
+    )
+    return line if line.isascii() else json.dumps(orjson.loads(line)).encode()
 
 
 @lru_cache(maxsize=1024)
+def _frame(  # noqa: PLR0913  # what many lines have in common, written once
+    revision: str,
+    endpoint: str,
+    operation: str,
+    group: str,
+    kind: str,
+    subresource: str,
+    namespace: str,
+    requester: Requester,
+    dry_run: bool,  # noqa: FBT001
+    allowed: bool,  # noqa: FBT001
+    patch_operations: int,
+    written: str,
+) -> bytes:
+    fields: dict[str, JSON] = {
+        "rulebook": revision,
+        "endpoint": endpoint,
+        "operation": operation,
+        "group": group,
+        "kind": kind,
+        "subresource": subresource,
+        "namespace": namespace,
+        "user": requester.username,
+        "groups_hash": _digest(requester.groups),
+        "dry_run": dry_run,
+        "allowed": allowed,
+        "patch_operations": patch_operations,
+    }
+    if written:
+        fields["request_kind"] = written
+    return orjson.dumps(fields)[1:-1]
+
+
+def _list(findings: Sequence[Finding]) -> bytes:
+    told = [
+        {"rule": f.rule, "check": f.check, "effect": f.effect, "path": place(f.path)}
+        | ({"existing": True} if f.existing else {})
+        | ({"error": True} if f.error else {})
+        for f in findings[:FINDINGS_LOGGED]
+    ]
+    more = max(0, len(findings) - FINDINGS_LOGGED)
+    return b"," + orjson.dumps({"findings": told, "more_findings": more})[1:-1]
+
+
 def _digest(groups: frozenset[str]) -> str:
     return hashlib.sha256("\n".join(sorted(groups)).encode(errors="replace")).hexdigest()[:16]
