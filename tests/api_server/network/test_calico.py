@@ -70,6 +70,25 @@ def test_what_a_pod_may_reach_is_decided_in_the_order_of_tiers(
     await_that(lambda: create().code == 0, "the platform's tier comes first")
 
 
+def test_a_set_that_opens_port_80_to_somebody_is_denied(admin: Person, sallyport: Serving) -> None:
+    """The policy names the set by its labels, and says nothing bad as long as there is none."""
+    to_partners = {"selector": "role == 'partner'", "ports": [80]}
+    egress = [{"action": "Allow", "protocol": "TCP", "destination": to_partners}]
+    partners = {
+        "apiVersion": "projectcalico.org/v3",
+        "kind": "GlobalNetworkSet",
+        "metadata": {"name": "partners", "labels": {"role": "partner"}},
+        "spec": {"nets": ["198.51.100.0/24"]},
+    }
+    sallyport.adopt(of_calico(WARN))
+    admin.apply(calico("partners", "GlobalNetworkPolicy", egress=egress))
+    sallyport.adopt(of_calico(ENFORCE))
+    await_that(lambda: admin.apply(partners, flags=(DRY,)).code == 1, "the policy is known")
+    compare(admin.apply(partners).err, "api_server/calico-set-that-opens-http.txt")
+    assert admin.kubectl("delete", "globalnetworkpolicies.projectcalico.org/partners").code == 0
+    await_that(lambda: admin.apply(partners).code == 0, "nobody names it any more")
+
+
 @pytest.fixture
 def split(world: ControlPlane) -> Iterator[str]:
     """A namespace that no policy is about."""
