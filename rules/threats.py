@@ -20,6 +20,7 @@ _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+\.?")
 _ADDRESS = re.compile(r"[0-9.]+(?:/.*)?|.*:.*|.*/.*")
 _LONGEST = 254
 _EVERY_NAME = re.compile(r"[*.]*")
+_MANY = "**"
 _MOST_LOOKED_AT = 1_000
 
 
@@ -73,9 +74,11 @@ class Threats:
             return self.domain(pattern)
         if _EVERY_NAME.fullmatch(pattern) or pattern.endswith(".**"):
             return None if pattern.strip("*.") else ""
-        pattern = "".join(pattern.rpartition("**.")[1:])
-        deep = pattern.startswith("**.")
-        wanted = [re.split(r"\*+", label) for label in pattern.removeprefix("**.").split(".")]
+        labels = pattern.split(".")
+        deep = _MANY in labels
+        if deep:
+            labels = labels[len(labels) - labels[::-1].index(_MANY) :]
+        wanted = [re.split(r"\*+", label) for label in labels]
         fixed = pattern.rpartition("*")[2].partition(".")[2]
         if listed := self.domain(fixed):
             return listed

@@ -57,6 +57,7 @@ def test_a_line_that_is_no_entry_is_told(text: str, wanted: str) -> None:
         ("*.c2.bad.example", "c2.bad.example"),
         ("*.a.c2.bad.example", "c2.bad.example"),
         ("d*.bad.example", ""),
+        ("d**.bad.example", ""),
         ("c2.bad.exampl*", "c2.bad.example"),
         ("*", ""),
         ("**.*", ""),
