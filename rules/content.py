@@ -57,11 +57,10 @@ class Decoded(NamedTuple):
 class Content:
     """An object, decoded when it is first asked for; what rules share of it is read once."""
 
-    __slots__ = ("_decoded", "_made", "_make", "_pod", "outline")
+    __slots__ = ("_decoded", "_made", "_pod", "outline")
 
-    def __init__(self, make: Callable[[], Decoded], outline: Outline | None = None) -> None:
-        self._make = make
-        self._decoded: Decoded | None = None
+    def __init__(self, decoded: Lazy[Decoded], outline: Outline | None = None) -> None:
+        self._decoded = decoded
         self.outline = outline
         self._pod: Pod | None = None
         self._made: dict[str, tuple[object, Any]] = {}
@@ -69,17 +68,16 @@ class Content:
     @classmethod
     def of(cls, value: JSON, *, fits: bool = False, outline: Outline | None = None) -> Self:
         """An object that is decoded already."""
-        decoded = Decoded(value, fits)
-        return cls(lambda: decoded, outline)
+        return cls(Lazy.of(Decoded(value, fits)), outline)
 
     def get(self) -> JSON:
         """The object; what decoding it raises is raised each time."""
-        return self._read().value
+        return self._decoded.get().value
 
     @property
     def fits(self) -> bool:
         """Whether the object is known to have the shape that `rules.shapes` names."""
-        return self._read().fits
+        return self._decoded.get().fits
 
     @property
     def mentions(self) -> tuple[Mention, ...]:
@@ -100,12 +98,6 @@ class Content:
             known = self._made[what] = about, make()
         made: _Value = known[1]
         return made
-
-    def _read(self) -> Decoded:
-        decoded = self._decoded
-        if decoded is None:  # two threads may both decode it, and neither finds half of it
-            decoded = self._decoded = self._make()
-        return decoded
 
 
 NOTHING: Content = Content.of(None)

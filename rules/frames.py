@@ -12,6 +12,23 @@ Direction = Literal["egress", "ingress"]
 _CALICO = "{engine: calico, enforced: [projectcalico.org/*, crd.projectcalico.org/*]}"
 
 
+POD = "{kind: Pod, metadata: {labels: {app: web}}, spec: {containers: [{name: app}]}}"
+
+
+def stored(name: str, egress: str) -> str:
+    """A NetworkPolicy of this name with this list of rules, as one that is about all pods."""
+    return (
+        f"{{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: {name}, "
+        f"namespace: default}}, spec: {{podSelector: {{}}, policyTypes: [Egress], "
+        f"egress: {egress}}}}}"
+    )
+
+
+def beside(*policies: str) -> str:
+    """A pod that comes to where these are."""
+    return f"{{object: {POD}, cluster: [{', '.join(policies)}]}}"
+
+
 def kubernetes(rules: str, direction: Direction = "egress") -> str:
     """A NetworkPolicy with this list of rules."""
     types = f"podSelector: {{}}, policyTypes: [{direction.title()}]"

@@ -87,14 +87,9 @@ def api_of(review: Review) -> Api:
     return Api(review.group, kind)
 
 
-@lru_cache(maxsize=16)
-def _engine(name: str, version: str, enterprise: bool) -> Engine:  # noqa: FBT001  # a key
-    return engine_of(name, version, enterprise=enterprise)
-
-
 def engine_at(network: Network) -> Engine:
     """The engine that the rulebook names."""
-    return _engine(*_key(network))
+    return engine_of(network.engine, network.version, enterprise=network.enterprise)
 
 
 def _key(network: Network) -> tuple[str, str, bool]:
@@ -110,7 +105,7 @@ def is_enforced(review: Review, network: Network) -> bool:
 @lru_cache(maxsize=16)
 def _compass(name: str, version: str, enterprise: bool) -> Compass:  # noqa: FBT001  # a key
     """For what does not depend on the cluster."""
-    return Compass(_engine(name, version, enterprise), Inventory())
+    return Compass(engine_of(name, version, enterprise=enterprise), Inventory())
 
 
 @lru_cache(maxsize=1 << 14)
@@ -144,8 +139,7 @@ class Asked:
     @property
     def policies(self) -> tuple[Policy, ...]:
         """Those that count, as the engine reads them."""
-        content = self.review.former if self.review.operation == "DELETE" else self.review.new
-        return content.once("counted policies", self.cluster.namespaces, self._counted)
+        return self.review.content.once("counted policies", self.cluster.namespaces, self._counted)
 
     def _counted(self) -> tuple[Policy, ...]:
         if not is_enforced(self.review, self.network) or self.review.kind.startswith(STAGED):

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 
-from rules.content import Content
 from rules.model import NAMESPACE, POD
 from rules.netpol import naming
 from rules.netpol.changes import DIRECTIONS
@@ -103,7 +102,7 @@ def stand(review: Review, cluster: Cluster) -> Standing:
 def propose(review: Review, cluster: Cluster) -> Proposal:
     """What the creation, change or deletion of a policy, namespace or pod would do."""
     index = cluster.network
-    return _content(review).once("proposal", index, partial(_propose, review, cluster, index))
+    return review.content.once("proposal", index, partial(_propose, review, cluster, index))
 
 
 def shown(pod: Pod) -> str:
@@ -224,10 +223,6 @@ def _relabelled(review: Review, key: Key, before: Index, after: Index) -> Iterat
 
 def _pair(was: Pod, now: Pod) -> tuple[Pod, Pod]:
     return was, now
-
-
-def _content(review: Review) -> Content:
-    return review.former if review.operation == "DELETE" else review.new
 
 
 def origin_shown(origin: Origin) -> str:

@@ -108,19 +108,24 @@ class Review(NamedTuple):  # made for each request: in a fifth of the time of a 
         return self.phases[0] == "final"
 
     @property
+    def content(self) -> Content:
+        """What is under review; that which goes, on DELETE."""
+        return self.former if self.operation == "DELETE" else self.new
+
+    @property
     def object(self) -> JSON:
-        """The object under review; that which goes, on DELETE."""
-        return self.former.get() if self.operation == "DELETE" else self.new.get()
+        """The object under review."""
+        return self.content.get()
 
     @property
     def pod(self) -> Pod:
         """The object under review, which is a pod."""
-        return (self.former if self.operation == "DELETE" else self.new).pod
+        return self.content.pod
 
     @property
     def mentions(self) -> tuple[Mention, ...]:
         """The URLs that the pod under review says it calls."""
-        return (self.former if self.operation == "DELETE" else self.new).mentions
+        return self.content.mentions
 
     @property
     def old(self) -> JSON:

@@ -20,7 +20,7 @@ from rules.review import Review
 
 def written(review: Review) -> tuple[Policy, ...]:
     """What the object means by its own language; nothing where it is too large to be read."""
-    return _policies(review, review.former if review.operation == "DELETE" else review.new)
+    return _policies(review, review.content)
 
 
 def named(value: Mapping[str, JSON], review: Review) -> dict[str, JSON]:

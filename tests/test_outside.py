@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rules.content import Content, Decoded
+from rules.content import Content, Decoded, Lazy
 from rules.model import Effect, Finding, Fix, Operation
 from rules.outside import EVERY, UNAVAILABLE, Heard
 from rules.review import Cluster, Review
@@ -141,7 +141,7 @@ def test_an_object_that_is_no_json_is_refused_even_where_only_others_judge() -> 
     def fail() -> Decoded:
         raise BadReview("json", "no JSON")
 
-    asked = review()._replace(resource="others", new=Content(fail))
+    asked = review()._replace(resource="others", new=Content(Lazy(fail)))
     with pytest.raises(BadReview):
         judge(asked, book(), CLUSTER, heard=Heard())
 

@@ -11,6 +11,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
+TEXT = b"text/plain; charset=utf-8"
 
 
 class Later:
@@ -25,12 +26,10 @@ class Later:
         await application(scope, receive, send)
 
 
-async def respond(send: Send, status: int, text: str) -> None:
-    """Answer with a plain text."""
-    body = text.encode()
-    headers = [
-        (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", b"%d" % len(body)),
-    ]
+async def respond(
+    send: Send, status: int, body: bytes, *more: tuple[bytes, bytes], media: bytes = TEXT
+) -> None:
+    """Answer with a body of this media type; `more` are further headers."""
+    headers = [(b"content-type", media), (b"content-length", b"%d" % len(body)), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -16,7 +16,7 @@ import msgspec
 import orjson
 from msgspec import Raw
 
-from rules.content import NOTHING, Content, Decoded
+from rules.content import NOTHING, Content, Decoded, Lazy
 from rules.model import JSON, Decision, Phase
 from rules.patch import encode as encode_patch
 from rules.review import Requester, Review
@@ -83,7 +83,7 @@ def _review_in(body: bytes, phases: tuple[Phase, ...]) -> Review:
     review = wire.decode(body)
     _check_head(review)
     request = review.request
-    new = Content(partial(_object, request.object, request.uid))
+    new = Content(Lazy(partial(_object, request.object, request.uid)))
     return _review(request, phases, new, _former(request.oldObject, request.uid))
 
 
@@ -108,7 +108,7 @@ def _review_in_shape(
     new = NOTHING
     if request.object is not None:
         make = partial(_object_in, body, request.uid, form)
-        new = Content(make, form.outline(request.object))
+        new = Content(Lazy(make), form.outline(request.object))
     return _review(request, phases, new, _former(request.oldObject, request.uid, form))
 
 
@@ -190,7 +190,7 @@ def _former(raw: Raw, uid: str, form: Form | None = None) -> Content:
     """The object as stored, still to be decoded, where there is one."""
     if memoryview(raw) == _NULL:
         return NOTHING
-    return Content(partial(_object, raw, uid, form))
+    return Content(Lazy(partial(_object, raw, uid, form)))
 
 
 def _object_in(body: bytes, uid: str, form: Form) -> Decoded:

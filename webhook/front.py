@@ -19,7 +19,7 @@ from rules.facts import Namespace
 from rules.model import Decision, Phase
 from rules.outside import Heard
 from rules.review import Cluster, Review, Unknown
-from webhook.asgi import Application, Message, Receive, Send
+from webhook.asgi import TEXT, Application, Message, Receive, Send, respond
 from webhook.codec import BadReview, TooDeep, decode, encode
 from webhook.judge import judge, refuse_unread
 from webhook.metrics import Entry
@@ -37,6 +37,7 @@ PATIENCE_MARGIN = 0.8
 QUEUE_SECONDS = 0.25
 
 _RETRY = (b"retry-after", b"1")
+_CLOSE = (b"connection", b"close")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(h|ms|us|ns|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
@@ -46,7 +47,7 @@ class Reply(NamedTuple):
 
     status: int
     body: bytes
-    media: bytes = b"text/plain; charset=utf-8"
+    media: bytes = TEXT
     headers: tuple[tuple[bytes, bytes], ...] = ()
     close: bool = False
 
@@ -112,12 +113,9 @@ class Front:
                 reply = TOO_LARGE
             else:
                 reply = await self._answer(route, body, scope["query_string"])
-        headers = [(b"content-type", reply.media), (b"content-length", b"%d" % len(reply.body))]
-        if reply.close or self._live.draining:
-            headers.append((b"connection", b"close"))
-        sent = [*headers, *reply.headers]
-        await send({"type": "http.response.start", "status": reply.status, "headers": sent})
-        await send({"type": "http.response.body", "body": reply.body})
+        leaving = reply.close or self._live.draining
+        more = (_CLOSE, *reply.headers) if leaving else reply.headers
+        await respond(send, reply.status, reply.body, *more, media=reply.media)
 
     def breathe(self) -> None:
         """The event loop came round: whoever asks now has not waited behind what was answered."""

@@ -81,7 +81,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 async def _answer(send: Send, trouble: str) -> None:
-    await respond(send, 503 if trouble else 200, f"{trouble or 'ok'}\n")
+    await respond(send, 503 if trouble else 200, f"{trouble or 'ok'}\n".encode())
 
 
 def _probe(address: tuple[str, int]) -> str:

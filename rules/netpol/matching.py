@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -13,7 +12,7 @@ from rules.netpol.inventory import NOWHERE, End, Inventory, Pod, PodEnd
 from rules.netpol.known import Known
 from rules.netpol.match import ALWAYS, MAYBE, NEVER, Match
 from rules.netpol.model import Grant, NamedPort, PeerEntry, PortEntry, Subject, Unknown
-from rules.netpol.names import ends_of, fixed_part
+from rules.netpol.names import ByEnd
 from rules.netpol.peers import (
     AllOf,
     AnyOf,
@@ -46,7 +45,7 @@ class Matcher:
     _ends: Known[Pod, tuple[PodEnd, ...]] = field(default_factory=Known, compare=False, repr=False)
     _views: Known[End, tuple[View, ...]] = field(default_factory=Known, compare=False, repr=False)
 
-    _names: Known[_Entries, tuple[dict[str, _Entries], _Entries]] = field(
+    _names: Known[_Entries, tuple[ByEnd[PeerEntry], _Entries]] = field(
         default_factory=Known, compare=False, repr=False
     )
 
@@ -109,8 +108,7 @@ class Matcher:
     def _peers(self, entries: tuple[PeerEntry | Unknown, ...], end: End) -> Match:
         if isinstance(end, Fqdn) and len(entries) > _FEW:
             named, others = self._names.of(entries, _by_name)
-            near = (entry for part in ends_of(end.pattern) for entry in named.get(part, ()))
-            entries = (*others, *near)
+            entries = (*others, *named.near(end.pattern))
         return Match.any(
             _unread(entry) if isinstance(entry, Unknown) else self.peer(entry.peer, end)
             for entry in entries
@@ -144,16 +142,16 @@ class Matcher:
         return within(addresses, end, self.inventory)
 
 
-def _by_name(entries: _Entries) -> tuple[dict[str, _Entries], _Entries]:
-    """The entries that are names, by what is fixed of each, and all others."""
-    named: dict[str, list[PeerEntry | Unknown]] = defaultdict(list)
+def _by_name(entries: _Entries) -> tuple[ByEnd[PeerEntry], _Entries]:
+    """The entries that are names, and all others."""
+    named: ByEnd[PeerEntry] = ByEnd()
     others: list[PeerEntry | Unknown] = []
     for entry in entries:
         if isinstance(entry, PeerEntry) and isinstance(entry.peer, Fqdn):
-            named[fixed_part(entry.peer.pattern)].append(entry)
+            named.put(entry.peer.pattern, entry)
         else:
             others.append(entry)
-    return {part: tuple(found) for part, found in named.items()}, tuple(others)
+    return named, tuple(others)
 
 
 def within(addresses: Addresses, end: End, inventory: Inventory) -> Match:

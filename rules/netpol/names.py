@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import Generic, TypeVar
 
 EVERY_NAME = "*"
 MANY = "**"
+_Named = TypeVar("_Named")
 
 
 @lru_cache(maxsize=1024)
@@ -22,18 +24,33 @@ def covers(wide: str, narrow: str) -> bool:
     return narrow != EVERY_NAME and _holds(wide.split("."), narrow.split("."))
 
 
+class ByEnd(Generic[_Named]):
+    """What has patterns, by what is fixed of each: few need to be looked at for one name."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, dict[_Named, None]] = defaultdict(dict)
+
+    def put(self, pattern: str, named: _Named) -> None:
+        """Keep it under one of its patterns."""
+        self._held[fixed_part(pattern)][named] = None
+
+    def near(self, narrow: str) -> Iterator[_Named]:
+        """All of which some pattern may cover this one; a thing once for each of their ends."""
+        for part in ends_of(narrow):
+            yield from self._held.get(part, ())
+
+
 class Patterns:
-    """Many patterns, of which few need to be looked at for one name."""
+    """Many patterns at once."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
-        self._by_end: dict[str, list[str]] = defaultdict(list)
+        self._held: ByEnd[str] = ByEnd()
         for pattern in dict.fromkeys(patterns):
-            self._by_end[fixed_part(pattern)].append(pattern)
+            self._held.put(pattern, pattern)
 
     def cover(self, narrow: str) -> bool:
         """Whether one of them covers a pattern."""
-        near = (wide for part in ends_of(narrow) for wide in self._by_end.get(part, ()))
-        return any(covers(wide, narrow) for wide in near)
+        return any(covers(wide, narrow) for wide in self._held.near(narrow))
 
 
 def fixed_part(pattern: str) -> str:

@@ -17,7 +17,7 @@ from typing import TypeAlias
 from rules.netpol.match import NEVER, Match
 from rules.netpol.matching import Matcher
 from rules.netpol.model import Grant, PeerEntry, Unknown
-from rules.netpol.names import ends_of, fixed_part
+from rules.netpol.names import ByEnd
 from rules.netpol.peers import Fqdn, Labelled, Networks
 from rules.netpol.sets import V4, Addresses, Family
 from rules.netpol.sides import NO_PORTS, Applied, Side, Verdict
@@ -68,13 +68,13 @@ class Names:
 
     def __init__(self, side: Side) -> None:
         self._side = side
-        self._named: dict[str, list[Spot]] = defaultdict(list)
+        self._named: ByEnd[Spot] = ByEnd()
         self._others: list[Spot] = []
         for spot, rule in spots(side):
-            parts = _named_parts(rule.cause)
-            if parts is not None:
-                for part in parts:
-                    self._named[part].append(spot)
+            names = _names_alone(rule.cause)
+            if names is not None:
+                for name in names:
+                    self._named.put(name, spot)
             elif _may_be_named(rule.cause, side.matcher):
                 self._others.append(spot)
 
@@ -84,8 +84,7 @@ class Names:
 
     def near(self, end: Fqdn) -> Side:
         """The side with no other rules than those that may match."""
-        near = {spot for part in ends_of(end.pattern) for spot in self._named.get(part, ())}
-        return _narrowed(self._side, [*self._others, *near])
+        return _narrowed(self._side, {*self._others, *self._named.near(end.pattern)})
 
 
 def _narrowed(side: Side, kept_at: Iterable[Spot]) -> Side:
@@ -100,11 +99,11 @@ def _narrowed(side: Side, kept_at: Iterable[Spot]) -> Side:
     return replace(side, stages=tuple(stages))
 
 
-def _named_parts(grant: Grant) -> set[str] | None:
-    """What is fixed of the names of a rule that is about nothing but names."""
+def _names_alone(grant: Grant) -> list[str] | None:
+    """The names of a rule that is about nothing but names."""
     peers = [entry.peer for entry in grant.peers if isinstance(entry, PeerEntry)]
-    names = [fixed_part(peer.pattern) for peer in peers if isinstance(peer, Fqdn)]
-    return set(names) if len(names) == len(grant.peers) else None
+    names = [peer.pattern for peer in peers if isinstance(peer, Fqdn)]
+    return names if len(names) == len(grant.peers) else None
 
 
 def _may_be_named(grant: Grant, matcher: Matcher) -> bool:

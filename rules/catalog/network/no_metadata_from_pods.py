@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rules.frames import POD, beside, stored
 from rules.model import NETWORK, PODS, Finding, rule
 from rules.netpol.destinations import METADATA, union
 from rules.netpol.exits import exits
@@ -21,21 +22,6 @@ from rules.proposal import origin_shown, stand
 from rules.review import Cluster, Review
 from rules.words import place, printable
 
-_POD = "{kind: Pod, metadata: {labels: {app: web}}, spec: {containers: [{name: app}]}}"
-
-
-def _policy(name: str, egress: str) -> str:
-    return (
-        f"{{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: {name}, "
-        f"namespace: default}}, spec: {{podSelector: {{}}, policyTypes: [Egress], "
-        f"egress: {egress}}}}}"
-    )
-
-
-def _beside(*cluster: str) -> str:
-    return f"{{object: {_POD}, cluster: [{', '.join(cluster)}]}}"
-
-
 _WORLD = "[{to: [{ipBlock: {cidr: 0.0.0.0/0%s}}], ports: [{port: %s}]}]"
 _EXCEPT = ", except: [169.254.169.254/32, 168.63.129.16/32]"
 _DENIED = (
@@ -44,17 +30,17 @@ _DENIED = (
     "168.63.129.16/32]}]}}"
 )
 ALLOW = [
-    _POD,
-    _beside(_policy("closed", "[]")),
-    _beside(_policy("tls", _WORLD % ("", 443))),
-    _beside(_policy("but", _WORLD % (_EXCEPT, 80))),
-    _beside(_policy("http", _WORLD % ("", 80)), _DENIED),
-    f"{{network: {{imds_restriction: true}}, {_beside(_policy('http', _WORLD % ('', 80)))[1:]}",
+    POD,
+    beside(stored("closed", "[]")),
+    beside(stored("tls", _WORLD % ("", 443))),
+    beside(stored("but", _WORLD % (_EXCEPT, 80))),
+    beside(stored("http", _WORLD % ("", 80)), _DENIED),
+    f"{{network: {{imds_restriction: true}}, {beside(stored('http', _WORLD % ('', 80)))[1:]}",
 ]
 DENY = [
-    _beside(_policy("http", _WORLD % ("", 80))),
-    _beside(_policy("all", "[{}]")),
-    _beside(_policy("own", "[{to: [{ipBlock: {cidr: 168.63.129.16/32}}], ports: [{port: 80}]}]")),
+    beside(stored("http", _WORLD % ("", 80))),
+    beside(stored("all", "[{}]")),
+    beside(stored("own", "[{to: [{ipBlock: {cidr: 168.63.129.16/32}}], ports: [{port: 80}]}]")),
 ]
 
 

@@ -15,6 +15,7 @@ from operator import or_
 from typing import NamedTuple
 
 from rules.egress import INTERNAL_ZONES
+from rules.frames import POD, beside, stored
 from rules.model import NETWORK, PODS, Finding, Level, rule
 from rules.netpol import sets
 from rules.netpol.destinations import PRIVATE, Outside, Reach, Surroundings
@@ -27,22 +28,7 @@ from rules.proposal import Standing, grants, origin_shown, stand
 from rules.review import Cluster, Review
 from rules.words import place, printable
 
-_POD = "{kind: Pod, metadata: {labels: {app: web}}, spec: {containers: [{name: app}]}}"
-
-
-def _policy(name: str, egress: str) -> str:
-    return (
-        f"{{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: {name}, "
-        f"namespace: default}}, spec: {{podSelector: {{}}, policyTypes: [Egress], "
-        f"egress: {egress}}}}}"
-    )
-
-
-def _beside(*cluster: str) -> str:
-    return f"{{object: {_POD}, cluster: [{', '.join(cluster)}]}}"
-
-
-_CLOSED = _policy("closed", "[]")
+_CLOSED = stored("closed", "[]")
 _WORLD = "[{to: [{ipBlock: {cidr: 0.0.0.0/0}}], ports: [{port: %s}]}]"
 _ANY = (
     "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: %s, "
@@ -62,25 +48,25 @@ _DOMAIN = (
     "destination: {domains: [a.com], ports: [80]}}]}}"
 )
 ALLOW = [
-    _POD,
-    _beside(_CLOSED),
-    _beside(_CLOSED, _policy("tls", _WORLD % 443)),
-    _beside(_policy("inside", "[{to: [{podSelector: {}}]}]")),
-    _beside(_CRL)[:-1] + ", parameters: {allowed_http: ['*.digicert.com']}}",
-    _beside(_ANY % ("read", f"egress: [{{toEndpoints: [{{}}], {_READ}}}]")),
-    _beside(_ANY % ("both", f"egress: [{{toEntities: [world], {_BRIDGED}}}]")),
+    POD,
+    beside(_CLOSED),
+    beside(_CLOSED, stored("tls", _WORLD % 443)),
+    beside(stored("inside", "[{to: [{podSelector: {}}]}]")),
+    beside(_CRL)[:-1] + ", parameters: {allowed_http: ['*.digicert.com']}}",
+    beside(_ANY % ("read", f"egress: [{{toEndpoints: [{{}}], {_READ}}}]")),
+    beside(_ANY % ("both", f"egress: [{{toEntities: [world], {_BRIDGED}}}]")),
 ]
 DENY = [
-    _beside(_CLOSED, _policy("http", _WORLD % 80)),
-    _beside(_CLOSED, _policy("all", "[{}]")),
-    _beside(_ANY % ("read", f"egress: [{{toEntities: [world], {_READ}}}]")),
-    f"{{network: {_ENTERPRISE}, {_beside(_DOMAIN)[1:]}",
+    beside(_CLOSED, stored("http", _WORLD % 80)),
+    beside(_CLOSED, stored("all", "[{}]")),
+    beside(_ANY % ("read", f"egress: [{{toEntities: [world], {_READ}}}]")),
+    f"{{network: {_ENTERPRISE}, {beside(_DOMAIN)[1:]}",
 ]
 WARN = [
-    _beside(_policy("soft", _WORLD % 8080)),
-    _beside(_policy("private", "[{to: [{ipBlock: {cidr: 10.0.0.0/8}}], ports: [{port: 80}]}]")),
-    _beside(_ALL, _ANY % ("but", _NOT_80)),
-    _beside(_ANY % ("own", _NAMED % "api.corp.internal")),
+    beside(stored("soft", _WORLD % 8080)),
+    beside(stored("private", "[{to: [{ipBlock: {cidr: 10.0.0.0/8}}], ports: [{port: 80}]}]")),
+    beside(_ALL, _ANY % ("but", _NOT_80)),
+    beside(_ANY % ("own", _NAMED % "api.corp.internal")),
 ]
 
 

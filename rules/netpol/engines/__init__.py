@@ -5,6 +5,7 @@ dialect's to say, and how policies are weighed against each other is the same fo
 """
 
 import re
+from functools import lru_cache
 
 from rules.netpol.engine import Engine
 from rules.netpol.engines import calico, cilium, npm, spec
@@ -13,6 +14,7 @@ NEWEST_CILIUM = "1.20"
 NAMES = ("spec", "cilium", "calico", "npm")
 
 
+@lru_cache(maxsize=16)
 def engine_of(name: str, version: str = NEWEST_CILIUM, *, enterprise: bool = False) -> Engine:
     """The engine of that name. Of the others than Cilium the version does not matter.
 
