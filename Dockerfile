@@ -33,7 +33,8 @@ RUN python -m pip uninstall --yes --quiet --root-user-action ignore pip setuptoo
 compileall.compile_dir(sysconfig.get_path("stdlib"), quiet=2, workers=0, \
   invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)'
 COPY --from=build /venv /venv
-ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+# One thread does nearly all work: arenas of malloc for the others are memory that nobody uses.
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=1
 WORKDIR /tmp
 USER 65532:65532
 EXPOSE 8443 9080

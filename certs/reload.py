@@ -150,6 +150,9 @@ def _build_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(_PROTOCOLS)
+    # The caller's order of ciphers: the API server's begins with AES-128, whose SHA-256 the
+    # processor computes; ours would begin with SHA-384, a tenth of the handshake's cost.
+    context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     # The API server never resumes a session: tickets cost 40 us each handshake for nothing.
     context.num_tickets = 0
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 
 from rules.model import JSON, Finding, Path
 
@@ -48,6 +49,13 @@ def quote(value: JSON) -> str:
 def printable(text: str) -> str:
     """The text in ASCII without control characters: what is neither becomes `?`."""
     return _UNPRINTABLE.sub("?", text)
+
+
+def nearest(word: str, known: Iterable[str], alike: float = 0.6) -> str | None:
+    """The one that is likely meant, if any: as alike as 0 to 1 says, by `difflib`'s measure."""
+    from difflib import get_close_matches  # nobody who is right waits for it, nor keeps it
+
+    return next(iter(get_close_matches(word, list(known), 1, alike)), None)
 
 
 def kind_of(value: JSON) -> str:

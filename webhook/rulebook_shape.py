@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from rules.model import JSON, Mend, Path, Rule
 from rules.outside import PREFIX
 from rules.selectors import LABEL_KEY, InvalidSelector, LabelSelector
-from rules.words import enumerate_words, kind_of, quote
+from rules.words import enumerate_words, kind_of, nearest, quote
 
 Shape = Any
 """A map of keys to shapes (in a `Keys` with what such a key is called), a list of one, a Leaf."""
@@ -208,11 +208,9 @@ def _map_faults(value: JSON, keys: Keys, path: Path) -> Iterator[Fault]:
 
 
 def _unknown(key: str, keys: Keys) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(key, keys.shapes, n=1)
-    if near:
-        return f"is an unknown {keys.called}; did you mean {near[0]}?"
+    near = nearest(key, keys.shapes)
+    if near is not None:
+        return f"is an unknown {keys.called}; did you mean {near}?"
     if not keys.shapes:
         return f"is an unknown {keys.called}; there is none"
     known = sorted(keys.shapes)

@@ -68,10 +68,11 @@ class Server(uvicorn.Server):
 
 
 def tls(certificate: str, key: str) -> ssl.SSLContext:
-    """As ours: TLS 1.2 and newer, HTTP/1.1, no tickets."""
+    """As ours: TLS 1.2 and newer, HTTP/1.1, the caller's order of ciphers, no tickets."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
+    context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     context.num_tickets = 0
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
     context.load_cert_chain(certificate, key)

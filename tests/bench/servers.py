@@ -137,10 +137,11 @@ class Server:
 
 
 def _environment(folder: Path) -> Mapping[str, str]:
-    """Bytecode is kept, as the image has it; a server that is told to end does so at once."""
+    """As the image has it, bytecode too; a server that is told to end does so at once."""
     return {
         "PATH": os.defpath,
         "PYTHONPYCACHEPREFIX": str(folder / "bytecode"),
-        "PYTHONNODEBUGRANGES": "1",  # as in the image
+        "PYTHONNODEBUGRANGES": "1",
+        "MALLOC_ARENA_MAX": "1",
         "SALLYPORT_DRAIN_SECONDS": "0",
     }

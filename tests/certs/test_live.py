@@ -213,6 +213,20 @@ def test_old_protocols_are_refused_by_the_server(version: ssl.TLSVersion, site: 
         server.do_handshake()
 
 
+@pytest.mark.parametrize("wanted", ["AES128-GCM-SHA256", "AES256-GCM-SHA384"])
+def test_the_caller_says_which_cipher_is_best(wanted: str, site: Site, run: Run) -> None:
+    async def work() -> None:
+        async with _serve(site.served.context) as port:
+            trust = site.trust()
+            trust.maximum_version = ssl.TLSVersion.TLSv1_2  # of newer ones Python sets no order
+            trust.set_ciphers(f"ECDHE-ECDSA-{wanted}:ECDHE+AESGCM")
+            async with _call(port, trust) as caller:
+                name, *_ = caller.tls.cipher() or ("none",)
+                assert name == f"ECDHE-ECDSA-{wanted}"
+
+    run(work())
+
+
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version.name)
 def test_no_tickets(version: ssl.TLSVersion, site: Site, run: Run) -> None:
     async def work() -> None:

@@ -10,7 +10,6 @@ pods without any label meet waits for pods to come: where there are none, nothin
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 
 from rules.model import NETWORK, NETWORK_POLICIES, Finding, Path, rule
 from rules.netpol.index import Index
@@ -21,7 +20,7 @@ from rules.pods import mapping
 from rules.proposal import propose
 from rules.review import Cluster, Review
 from rules.statement import key_in
-from rules.words import printable, quote
+from rules.words import nearest, printable, quote
 
 ALIKE = 0.75
 SELECTORS = ("podSelector", "endpointSelector", "subject", "selector")
@@ -121,8 +120,8 @@ def _keys(subject: Subject) -> frozenset[str]:
 
 def _hint(key: str, live: frozenset[str]) -> str:
     alike = {each.lower().rpartition("/")[2]: each for each in sorted(live)}
-    near = get_close_matches(key.lower().rpartition("/")[2], alike, 1, ALIKE)
-    likely = f", is {quote(alike[near[0]])} meant?" if near else ""
+    near = nearest(key.lower().rpartition("/")[2], alike, ALIKE)
+    likely = "" if near is None else f", is {quote(alike[near])} meant?"
     return printable(f": none has the label {quote(key)}{likely}")
 
 
