@@ -13,7 +13,7 @@ from rules.netpol.connections import EVERY_PORT
 from rules.netpol.index import Index
 from rules.netpol.inventory import Pod
 from rules.netpol.model import L7, Grant, NamedPort, PortEntry, Unknown
-from rules.netpol.outside import Names, Run, runs
+from rules.netpol.outside import Run, Shortlist, runs
 from rules.netpol.peers import Endpoints, Fqdn, Namespaces, Networks, Pods, leaves
 from rules.netpol.sets import FAMILIES, Ports
 from rules.netpol.sides import Side, Verdict
@@ -55,10 +55,11 @@ def exits(
         if not _may_leave(side, ports):
             continue
         plain = _without(side, lambda grant: grant.action == "allow" and grant.l7 in proven)
-        names = Names(plain)
+        shortlist = Shortlist(plain)
         for end in index.network(pod.namespace.name).ends("egress"):
             if isinstance(end, Fqdn):
-                yield from _exit(end, names.verdict(end), ports, names.near(end))
+                near = shortlist.near(end)
+                yield from _exit(end, near.verdict(end), ports, near)
         for run in (run for family in FAMILIES for run in runs(plain, family)):
             yield from _exit(Networks(run.addresses), run.verdict, ports, plain)
 

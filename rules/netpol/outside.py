@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import groupby, pairwise
 from operator import attrgetter, itemgetter, or_
 from typing import TypeAlias
 
+from rules.netpol.inventory import End
 from rules.netpol.match import NEVER, Match
 from rules.netpol.matching import Matcher
 from rules.netpol.model import Grant, PeerEntry, Unknown
@@ -21,6 +22,7 @@ from rules.netpol.names import ByEnd
 from rules.netpol.peers import Fqdn, Labelled, Networks
 from rules.netpol.sets import V4, Addresses, Family
 from rules.netpol.sides import NO_PORTS, Applied, Side, Verdict
+from rules.netpol.spans import Spans
 from rules.netpol.strips import ends, footprint, strips
 
 ALL = Verdict(~NO_PORTS)
@@ -59,44 +61,64 @@ def runs(side: Side, family: Family) -> tuple[Run, ...]:
     return merged(_sweep(side, family, turns))
 
 
-class Names:
-    """The verdicts of a side on names, with those rules at hand that may match one.
+class Shortlist:
+    """A side, with those rules at hand that may match some end outside.
 
     A rule of one name costs nothing where another is asked about, nor does one of some networks:
-    which address a name stands for nobody knows.
+    which address a name stands for nobody knows. Nor does it where other addresses are.
     """
 
     def __init__(self, side: Side) -> None:
         self._side = side
-        self._named: ByEnd[Spot] = ByEnd()
-        self._others: list[Spot] = []
-        for spot, rule in spots(side):
+
+    def near(self, end: End) -> Side:
+        """The side with no other rules than those that may match."""
+        match end:
+            case Fqdn(pattern):
+                named, others = self._named
+                return self._narrowed({*others, *named.near(pattern)})
+            case Networks(addresses):
+                placed, others = self._placed
+                return self._narrowed({*others, *placed.near(addresses)})
+        return self._side
+
+    @cached_property
+    def _named(self) -> tuple[ByEnd[Spot], list[Spot]]:
+        """The rules by their names, and those that may hold any."""
+        named: ByEnd[Spot] = ByEnd()
+        others: list[Spot] = []
+        for spot, rule in spots(self._side):
             names = _names_alone(rule.cause)
             if names is not None:
                 for name in names:
-                    self._named.put(name, spot)
-            elif _may_be_named(rule.cause, side.matcher):
-                self._others.append(spot)
+                    named.put(name, spot)
+            elif _may_be_named(rule.cause, self._side.matcher):
+                others.append(spot)
+        return named, others
 
-    def verdict(self, end: Fqdn) -> Verdict:
-        """What passes between the pod and what has the name."""
-        return self.near(end).verdict(end)
+    @cached_property
+    def _placed(self) -> tuple[Spans[Spot], list[Spot]]:
+        """The rules by their addresses, and those that may hold any."""
+        placed: list[tuple[Addresses, Spot]] = []
+        others: list[Spot] = []
+        for spot, rule in spots(self._side):
+            held = footprint(rule.cause, self._side.matcher)
+            if held is None:
+                others.append(spot)
+            else:
+                placed.append((held, spot))
+        return Spans(placed), others
 
-    def near(self, end: Fqdn) -> Side:
-        """The side with no other rules than those that may match."""
-        return _narrowed(self._side, {*self._others, *self._named.near(end.pattern)})
-
-
-def _narrowed(side: Side, kept_at: Iterable[Spot]) -> Side:
-    """The side with no other rules than those at the spots."""
-    kept: dict[int, dict[int, list[Applied[Grant]]]] = defaultdict(lambda: defaultdict(list))
-    for stage, rung, number in sorted(kept_at):
-        kept[stage][rung].append(side.stages[stage].rungs[rung][number])
-    stages = (
-        replace(stage, rungs=tuple(map(tuple, kept[at].values())))
-        for at, stage in enumerate(side.stages)
-    )
-    return replace(side, stages=tuple(stages))
+    def _narrowed(self, kept_at: Iterable[Spot]) -> Side:
+        """The side with no other rules than those at the spots."""
+        kept: dict[int, dict[int, list[Applied[Grant]]]] = defaultdict(lambda: defaultdict(list))
+        for stage, rung, number in sorted(kept_at):
+            kept[stage][rung].append(self._side.stages[stage].rungs[rung][number])
+        stages = (
+            replace(stage, rungs=tuple(map(tuple, kept[at].values())))
+            for at, stage in enumerate(self._side.stages)
+        )
+        return replace(self._side, stages=tuple(stages))
 
 
 def _names_alone(grant: Grant) -> list[str] | None:

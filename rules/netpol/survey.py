@@ -25,8 +25,8 @@ from rules.netpol.connections import (
 from rules.netpol.engine import Conflict
 from rules.netpol.inventory import End, Pod, PodEnd
 from rules.netpol.model import Direction
-from rules.netpol.outside import Names, Run, everywhere, merged, overlay, runs
-from rules.netpol.peers import Fqdn, Networks
+from rules.netpol.outside import Run, Shortlist, everywhere, merged, overlay, runs
+from rules.netpol.peers import Networks
 from rules.netpol.reach import Network
 from rules.netpol.sets import V4, V6, Addresses, Family
 from rules.netpol.sides import NO_PORTS, Side, Verdict
@@ -60,7 +60,7 @@ class Survey:
         self._classes = Classes(network)
         self._sides: dict[Hashable, dict[Direction, Side]] = {}
         self._verdicts: dict[Hashable, Verdict] = {}
-        self._names: dict[Hashable, Names] = {}
+        self._shortlists: dict[Hashable, Shortlist] = {}
         self._outside_of: dict[Hashable, tuple[Run, ...]] = {}
         self._seen = {each.name: tuple(self._look(each.pods)) for each in self.workloads}
 
@@ -94,7 +94,7 @@ class Survey:
                 continue
             for near, far, direction in _halves(one, other):
                 if isinstance(near, _Seen) and self._counts(direction):
-                    for step in near.sides[direction].steps(_end(far)):
+                    for step in self._asked(near, far, direction).steps(_end(far)):
                         if step.ports & self.question.ports:
                             yield Reason(near.end.pod, direction, step.on(self.question.ports))
             return
@@ -181,17 +181,21 @@ class Survey:
         return verdict
 
     def _half(self, near: _Seen, far: _Seen | End, direction: Direction) -> Verdict:
-        if isinstance(far, Fqdn):
-            names = self._names.get((near.key, direction))
-            if names is None:
-                names = self._names[near.key, direction] = Names(near.sides[direction])
-            return names.verdict(far)
         if not isinstance(far, _Seen):
-            return near.sides[direction].verdict(far)
+            return self._asked(near, far, direction).verdict(far)
         asked = near.key, far.key, direction
         if asked not in self._verdicts:
             self._verdicts[asked] = near.sides[direction].verdict(far.end)
         return self._verdicts[asked]
+
+    def _asked(self, near: _Seen, far: _Seen | End, direction: Direction) -> Side:
+        """The side of a pod, with no rule that another end outside need not be held against."""
+        if isinstance(far, _Seen):
+            return near.sides[direction]
+        key = near.key, direction
+        if key not in self._shortlists:
+            self._shortlists[key] = Shortlist(near.sides[direction])
+        return self._shortlists[key].near(far)
 
     def _counts(self, direction: Direction) -> bool:
         return self.question.side in ("both", direction)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.netpol.engines import engine_of
-from rules.netpol.outside import runs
+from rules.netpol.outside import Shortlist, runs
 from rules.netpol.peers import Networks
 from rules.netpol.sets import V4, V6, Addresses, Family
 from tests.netpol.strategies import NAMESPACES, admin_policies, network_policies
@@ -66,10 +66,29 @@ def _compare(engine: str, policies: list[dict[str, Any]], pod: Any, family: Fami
     for side in sides.values():
         found = runs(side, family)
         assert (found[0].first, found[-1].end) == (0, 1 << (32 if family == V4 else 128))
+        shortlist = Shortlist(side)
         for run in found:
+            whole = Networks(run.addresses)
+            assert [*shortlist.near(whole).steps(whole)] == [*side.steps(whole)]
             for number in (run.first, run.end - 1):
                 alone = Networks(Addresses.run(family, number, number))
                 assert side.verdict(alone) == run.verdict
+                assert [*shortlist.near(alone).steps(alone)] == [*side.steps(alone)]
         for one, other in pairwise(found):
             assert one.end == other.first
             assert one.verdict != other.verdict
+
+
+def test_a_rule_of_other_addresses_is_not_held_against_one() -> None:
+    networks = "10.0.0.0/8", "10.1.0.0/16", "10.2.0.0/16", "11.0.0.0/8"
+    rules = [{"to": [{"ipBlock": {"cidr": cidr}}]} for cidr in networks]
+    policy = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "many", "namespace": PODS[0].namespace},
+        "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": rules},
+    }
+    side = network([policy], engine_of("spec")).side(known(PODS[0]), "egress")
+    near = Shortlist(side).near(Networks(Addresses.cidr("10.1.0.1/32")))
+    assert [grant.path[2] for grant in near.grants()] == [0, 1]
+    assert near.isolated
