@@ -103,7 +103,10 @@ class Sidecar(NamedTuple):
         for container in named:
             yield from self._around(container, claimed, annotations)
         if OVERRIDES in annotations:
-            message = "changes Istio's sidecar behind its back; remove it"
+            message = (
+                "changes Istio's sidecar; Istio writes it where a pod brings a container with one "
+                "of its names: remove that, or the annotation"
+            )
             yield Flaw((*ANNOTATIONS, OVERRIDES), message, annotations[OVERRIDES])
         mode = self.pod.labels.get(TLS_MODE)
         if mode != "istio":

@@ -135,7 +135,7 @@ PROXY_PATH = ("spec", "initContainers", 1)
         (("spec", "containers", 0, "name"), "istio-validation", "has no such container"),
         (("spec", "containers", 0, "name"), "enable-core-dump", "has no such container"),
         (("metadata", "annotations", "sidecar.istio.io/status"), None, "status is not set"),
-        (("metadata", "annotations", "proxy.istio.io/overrides"), "{}", "behind its back"),
+        (("metadata", "annotations", "proxy.istio.io/overrides"), "{}", "with one of its names"),
         (("metadata", "labels", "security.istio.io/tlsMode"), None, "speak clear text"),
     ],
 )
