@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 denied, 2 usage or unreadable input.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -30,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if asked.command is None:
         parser.print_help(sys.stderr)
         return USAGE
+    del parser  # a server lives long
     try:
         code = COMMANDS[asked.command](asked)
         sys.stdout.flush()
@@ -49,9 +51,14 @@ def serve(asked: argparse.Namespace) -> int:
         settings = read_settings(vars(asked))
     except BadSettings as bad:
         return _fail(str(bad))
-    from webhook.server import serve as run
+    gc.collect()
+    gc.disable()  # until it listens: what is imported stays, and to look for garbage takes a tenth
+    try:
+        from webhook.server import serve as run
 
-    return run(settings)
+        return run(settings)
+    finally:
+        gc.enable()
 
 
 def check(asked: argparse.Namespace) -> int:

@@ -89,6 +89,8 @@ class Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._on_loop_error)
         await super().startup(sockets)
+        gc.freeze()  # while anybody waits, no collection looks at what was made for the start
+        gc.enable()
         self._probes.start()
         self._live.beat(now())
         following = loop.create_task(self._live.follow())
@@ -119,6 +121,8 @@ class Server(uvicorn.Server):
 
     def _settle(self) -> None:
         """Load what nobody had to wait for."""
+        gc.unfreeze()
+        gc.collect()  # what it took to start makes room for what comes
         for application in self._later:
             application.ready()
         gc.collect()
