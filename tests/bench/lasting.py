@@ -30,6 +30,8 @@ class Memory:
 
 def memory(bench: Bench) -> Memory:
     """One server through all three states."""
+    with bench.ours():
+        time.sleep(SETTLE)  # it may have to compile, which leaves its marks in memory
     with bench.ours() as server:
         time.sleep(SETTLE)
         idle = machine.resident_mib(server.pid)
