@@ -10,8 +10,6 @@ from typing import Literal
 Direction = Literal["egress", "ingress"]
 
 _CALICO = "{engine: calico, enforced: [projectcalico.org/*, crd.projectcalico.org/*]}"
-
-
 POD = "{kind: Pod, metadata: {labels: {app: web}}, spec: {containers: [{name: app}]}}"
 
 

@@ -28,12 +28,12 @@ class Exit:
 
     end: Networks | Fqdn
     ports: Ports
-    side: Side
+    side: Shortlist
 
     @property
     def cause(self) -> Grant | None:
         """A rule that lets it pass; None: nothing stops it."""
-        for step in self.side.steps(self.end):
+        for step in self.side.near(self.end).steps(self.end):
             if step.action == "allow" and step.ports & self.ports and isinstance(step.cause, Grant):
                 return step.cause
         return None
@@ -58,13 +58,12 @@ def exits(
         shortlist = Shortlist(plain)
         for end in index.network(pod.namespace.name).ends("egress"):
             if isinstance(end, Fqdn):
-                near = shortlist.near(end)
-                yield from _exit(end, near.verdict(end), ports, near)
+                yield from _exit(end, shortlist.near(end).verdict(end), ports, shortlist)
         for run in (run for family in FAMILIES for run in runs(plain, family)):
-            yield from _exit(Networks(run.addresses), run.verdict, ports, plain)
+            yield from _exit(Networks(run.addresses), run.verdict, ports, shortlist)
 
 
-def _exit(end: Networks | Fqdn, verdict: Verdict, ports: Ports, side: Side) -> Iterator[Exit]:
+def _exit(end: Networks | Fqdn, verdict: Verdict, ports: Ports, side: Shortlist) -> Iterator[Exit]:
     if opened := (verdict.allowed | verdict.unknown) & ports:
         yield Exit(end, opened, side)
 

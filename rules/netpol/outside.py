@@ -64,8 +64,8 @@ def runs(side: Side, family: Family) -> tuple[Run, ...]:
 class Shortlist:
     """A side, with those rules at hand that may match some end outside.
 
-    A rule of one name costs nothing where another is asked about, nor does one of some networks:
-    which address a name stands for nobody knows. Nor does it where other addresses are.
+    Where a name is asked about, rules of other names cost nothing, nor do those of some networks:
+    which address a name stands for nobody knows. Where addresses are, rules of others cost nothing.
     """
 
     def __init__(self, side: Side) -> None:
